@@ -120,8 +120,7 @@ class Settlement:
         return None if await self._settle(order, payment, reply) else True
 
     async def _order_of_hold(self, hold_id: str, paid: int, named: Sequence[str] = ()) -> OrderRow:
-        """Return what ``paid`` paise are for, if the payment names no order: the ``named`` seats (ids), if there are
-        any.
+        """Return what ``paid`` paise without an order are for: the ``named`` seats (ids), if there are any.
 
         Otherwise the seats of an order of this amount, if the hold still has them, or all seats that the hold has now.
         If the hold or a named seat is unknown, the result has no seats, and the payment is returned.

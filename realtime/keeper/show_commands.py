@@ -247,8 +247,7 @@ class ShowCommands:
     async def _recorded(
         self, show: Show, fencing_token: str | None, still_ours: StillOurs, *, numbered: bool
     ) -> tuple[Show, bool]:
-        """Record a show; return it as the ledger has it, and whether it is new. Declaring the same show twice makes one
-        show.
+        """Record a show, unless the same one is known; return it as the ledger has it, and whether it is new.
 
         ``numbered``: if another show has its name, a number is appended, because two screens may start at the same
         time. Raises ``AlreadyExists``.

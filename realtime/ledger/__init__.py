@@ -1,4 +1,4 @@
-"""The SQL ledger of a region: the last word on who bought what, and what an empty master is rebuilt from."""
+"""The SQL ledger of a region. It is authoritative for who bought what, and an empty master is rebuilt from it."""
 
 from realtime.ledger.database import LedgerUnavailable, WrongRegion
 from realtime.ledger.fencing import LedgerBehind, StaleFencingToken

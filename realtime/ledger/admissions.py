@@ -1,4 +1,4 @@
-"""Who was admitted: one row a booking, so that a ticket admits once, whichever gate it is shown at."""
+"""Records who was admitted: one row per booking, so that a ticket admits once, at whichever gate it is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Admissions(Fencing):
     """Records and reads admissions."""
 
     async def admit(self, admission: AdmissionRow, token: str | None = None) -> None:
-        """Record the admission of a booking that is in the ledger. The same one again changes nothing.
+        """Record the admission of a booking that is in the ledger. Recording the same admission again changes nothing.
 
         Raises ``AlreadyAdmitted`` if it was admitted before, ``BookingCancelled``, and ``TicketLeased`` if another
         lease has the ticket. ``token`` is the fencing token under which the command was read (None: any);
@@ -24,7 +24,7 @@ class Admissions(Fencing):
         bookings, table = schema.bookings, schema.admissions
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
-            # The row is locked, so that nobody cancels the booking in between; ``Cancellations.cancel`` locks it too.
+            # The row is locked so that nobody cancels the booking meanwhile; ``Cancellations.cancel`` locks it too.
             query = select(bookings.c.cancelled_at).where(bookings.c.id == admission.booking).with_for_update()
             if (await connection.execute(query)).scalar_one() is not None:
                 raise BookingCancelled()

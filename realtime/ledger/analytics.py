@@ -1,6 +1,6 @@
-"""Figures by show and hour, from entries that workers write once for each booking, cancellation and refund, and counts.
+"""Figures by show and hour, from counts, and from entries that workers write for bookings, cancellations and refunds.
 
-Hours are those of Indian clocks: they begin half an hour into an hour of UTC. Amounts are paise, times ms.
+Hours are those of Indian clocks, which begin in the middle of an hour of UTC. Amounts are paise, times ms.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from realtime.model import hold_of
 HOUR_MS = 3_600_000
 INDIA_OFFSET_MS = 19_800_000
 MAX_ROWS = 20_000
-"""Rows of one kind in an answer."""
+"""The most rows of one kind in an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class HourFigures:
     """What happened to one show in one hour (``hour`` is its beginning).
 
-    ``orders`` are payments that were begun, ``paid_orders`` those of them that became a booking or a refund: together
-    the conversion at the payment step. ``pay_ms`` is the mean time from order to booking, None without one.
-    ``viewers`` is the most at one time; ``conflicts`` are holds that were refused because of taken seats; ``admitted``
-    are the bookings whose people were.
+    ``orders`` counts the payments that were begun, ``paid_orders`` those of them that became a booking or a refund:
+    their ratio is the conversion at the payment step. ``pay_ms`` is the mean time from order to booking, None without a
+    booking. ``viewers`` is the highest number at one time, ``conflicts`` counts holds that were refused because of
+    taken seats, and ``admitted`` counts bookings whose people were admitted.
     """
 
     show: str
@@ -95,7 +95,7 @@ class Analytics(Database):
     async def figures(self, since: int, until: int, show: str = "") -> list[HourFigures]:
         """Return the figures of all hours that begin in ``since`` <= t < ``until``, by hour and show.
 
-        Raises ``BadRequest`` where these are more than ``MAX_ROWS``: a part of them would be wrong.
+        Raises ``BadRequest`` if there are more than ``MAX_ROWS``, because a part of them would give wrong sums.
         """
         found: dict[tuple[int, str], dict[str, Any]] = {}
         async with self.snapshot() as connection:
@@ -122,7 +122,7 @@ class Analytics(Database):
 
 
 def indian_hour(at: int) -> int:
-    """Return the beginning of the hour on Indian clocks in which a time (ms) is."""
+    """Return the beginning (ms) of the hour on Indian clocks that contains a time (ms)."""
     return at - (at + INDIA_OFFSET_MS) % HOUR_MS
 
 

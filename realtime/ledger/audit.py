@@ -1,6 +1,6 @@
-"""Finds money rows that contradict each other, and adds the rows that the others prove to be missing.
+"""Finds money rows that contradict each other, and adds missing rows that the others prove.
 
-What it asks the ledger is in ``money_questions``.
+The queries are in ``money_questions``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from realtime.ledger.rows import NewRefund, Queue, RefundReason
 from realtime.model import hold_of
 
 MOST_FINDINGS = 1_000
-"""Findings of one question."""
+"""The most findings of one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Audit(Database):
     """Compares bookings, payments, refunds, tasks and orders of one ledger."""
 
     async def audit_money(self, now: int) -> list[Finding]:
-        """Return what is wrong, ``MOST_FINDINGS`` of a question at most. ``now`` is ms since the epoch.
+        """Return what is wrong, at most ``MOST_FINDINGS`` per question. ``now`` is ms since the epoch.
 
-        Payments of archived shows are left out, unless they came lately (``money_questions.shows_in_question``).
+        Payments for archived shows are left out, unless they are recent (``money_questions.shows_in_question``).
         """
         async with self.snapshot() as connection:
             asked = [question_of_orders(now)]
@@ -54,7 +54,7 @@ class Audit(Database):
         return found
 
     async def count_money(self, now: int) -> tuple[int, int]:
-        """Return at how many payments and refunds ``audit_money`` looks."""
+        """Return how many payments and refunds ``audit_money`` examines."""
         payments, refunds = schema.payments, schema.refunds
         refunded = payments.join(refunds, refunds.c.payment_id == payments.c.id)
         counts = [0, 0]
@@ -75,9 +75,9 @@ class Audit(Database):
         return found
 
     async def repair_money(self, findings: Sequence[Finding], now: int) -> None:
-        """Add the rows that the others prove: payments of bookings, refunds of payments without an end, tasks.
+        """Add the rows that others prove: payments of bookings, refunds of payments without an outcome, tasks.
 
-        Orders that nobody asks about are asked about again. Other findings are left alone. Idempotent.
+        Makes orders due that nobody asks the gateway about any more. Other findings are left alone. Idempotent.
         """
         repairs = {
             MoneyFault.BOOKING_WITHOUT_PAYMENT: _insert_payment,
@@ -116,7 +116,7 @@ async def _insert_payment(connection: Any, finding: Finding, _now: int) -> None:
 
 
 async def _end_payment(connection: Any, finding: Finding, now: int) -> None:
-    """Name the booking of a payment; one that has none gets its refund."""
+    """Write the booking's id into its payment; a payment without a booking gets a refund."""
     payments, bookings = schema.payments, schema.bookings
     known = await money.payment_in(connection, finding.payment)
     if known is None or known.booking is not None or known.refund is not None:

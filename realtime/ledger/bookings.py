@@ -1,6 +1,6 @@
-"""Bookings: one row each, one row a seat. Recorded once, under the newest fencing token only.
+"""Bookings: a row for each, and one for each seat. Each is recorded once, and only under the newest fencing token.
 
-Every write is idempotent: keepers repeat what they are not sure of.
+Every write is idempotent, because keepers repeat a write if they don't know whether it succeeded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from realtime.model import hold_of
 from realtime.tickets.code import derive_code
 
 MAX_OF_OWNER = 100
-"""Bookings of one owner in one answer."""
+"""The most bookings of one owner in one answer."""
 RACES = 3
-"""Another keeper may record the same booking at the same time, and a code may be taken: so often it is tried again."""
+"""How many times a booking is tried if another keeper records the same one at the same time, or its code is taken."""
 
 
 class Bookings(Fencing):
@@ -41,9 +41,9 @@ class Bookings(Fencing):
     async def record(self, bookings: Sequence[NewBooking], token: str | None = None) -> list[Result]:
         """Record bookings, with their payments and tasks, in one transaction; return their results in order.
 
-        Where a key refuses one of them, each is recorded in a transaction of its own, and what is refused gets its
-        refund in the same transaction. ``token`` is the fencing token under which they were read from the outbox (None:
-        any); raises ``StaleFencingToken`` if another one has begun since.
+        If a unique key refuses one of them, each is recorded in a transaction of its own; a refused booking gets its
+        refund in the same transaction. ``token`` is the fencing token under which the bookings were read from the
+        outbox (None: any); raises ``StaleFencingToken`` if another token has begun since.
         """
         try:
             async with self.transaction() as connection:
@@ -52,7 +52,8 @@ class Bookings(Fencing):
                 new = {b.id: b for b in bookings if b.id not in known}
                 if all((new.get(b.id) or known[b.id]).payment == b.payment for b in bookings):
                     await self._insert(connection, list(new.values()))
-                    # The page's entry and the webhook's may come together: either may be the one with the contact.
+                    # The page's entry and the webhook's may be in the same batch, and either may be the one with the
+                    # contact.
                     repeated = [b for b in bookings if new.get(b.id) is not b]
                     await follow_ups.record_contacts(connection, _contacts(repeated))
                     tasks = await _open_tasks(connection, bookings)
@@ -75,7 +76,7 @@ class Bookings(Fencing):
                     return result
             except IntegrityError:
                 if race == RACES - 1:
-                    raise  # no key of ours: a show that is not in the ledger
+                    raise  # not one of our keys: the show is not in the ledger
         raise AssertionError("unreachable")
 
     async def _record_alone(self, connection: AsyncConnection, booking: NewBooking, race: int) -> Result:
@@ -88,8 +89,8 @@ class Bookings(Fencing):
                 known.recorded, refund=await money.promise(connection, _refund(booking, RefundReason.DOUBLED))
             )
         if (used := await money.payment_in(connection, booking.payment)) is not None:
-            # The money has its booking or its refund already. A refund of another hold's payment is not ours to make.
-            # Who has the seats is answered again: a keeper may have died before the master knew it.
+            # The payment has its booking or its refund already. If it belongs to another hold, its refund does too. The
+            # holders of the seats are returned again, because a keeper may have died before it notified the master.
             await follow_ups.record_contacts(connection, _contacts([booking]))
             refund = await money.refund_in(connection, booking.payment, used.hold)
             return Result(Recorded.REFUSED, await _sold(connection, booking), refund)
@@ -114,7 +115,7 @@ class Bookings(Fencing):
                     "amount": b.amount,
                     "confirmed_at": b.confirmed_at,
                     "prices": b.prices,
-                    # Recorded again it has the same: tickets are printed.
+                    # A booking that is recorded again gets the same code, because its ticket may be printed.
                     "code": derive_code(self.code_key, f"{b.id} {race}"),
                 }
                 for b in bookings
@@ -142,9 +143,9 @@ class Bookings(Fencing):
         return await self._booking_rows(schema.bookings.c.owner == owner)
 
     async def _booking_rows(self, condition: ColumnElement[bool]) -> list[BookingRow]:
-        """Return the newest bookings that fit; one that can't be read is logged, and hides no other.
+        """Return the newest bookings that match. A booking that can't be read is logged and does not hide the others.
 
-        Raises ``ValueError`` if it is the only one.
+        Raises ``ValueError`` if it is the only match.
         """
         bookings, seats = schema.bookings, schema.booked_seats
         newest = select(bookings).where(condition).order_by(bookings.c.confirmed_at.desc()).limit(MAX_OF_OWNER)

@@ -1,4 +1,4 @@
-"""Cancels bookings: frees their seats for another booking, and promises the refund, in one transaction.
+"""Cancels bookings: frees their seats and promises the refund, in one transaction.
 
 The row of a cancelled booking stays. Its seats move from ``booked_seats``, whose key decides who has a seat, into a
 column of the booking.
@@ -25,9 +25,9 @@ class Cancellations(Fencing):
     async def cancel(self, booking_id: str, by: CancelledBy, at: int, token: str | None = None) -> Cancellation | None:
         """Cancel a booking at a time (ms); return what was cancelled, None if there is no such booking.
 
-        Idempotent: who cancelled first, and when, stays. Where an owner asks, raises ``AlreadyAdmitted`` if somebody
-        was admitted with the ticket, and ``TicketLeased`` while a gate may admit with it offline. ``token`` is the
-        fencing token under which the command was read (None: any); raises ``StaleFencingToken``.
+        Idempotent: who cancelled it first, and when, is not changed. If the owner cancels, raises ``AlreadyAdmitted``
+        if somebody was admitted with the ticket, and ``TicketLeased`` while a gate may admit with it offline. ``token``
+        is the fencing token under which the command was read (None: any); raises ``StaleFencingToken``.
         """
         bookings, seats = schema.bookings, schema.booked_seats
         async with self.transaction() as connection:

@@ -1,6 +1,7 @@
 """Contacts of buyers, by hold: written with an order or a booking, erased by an operator, deleted after a time.
 
-A contact belongs to the hold, not to its booking: a buyer whose seats could not be booked is sent news of the refund.
+A contact belongs to the hold, not to its booking, because a buyer whose seats could not be booked is notified of the
+refund.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _EMPTY = {"email": "", "phone": "", "name": ""}
 
 @dataclass(frozen=True, slots=True)
 class GivenContact:
-    """A contact that came with an order or a payment of a hold; the time is the lock master's (ms) for both."""
+    """A contact that came with an order or a payment of a hold, with the time (ms) by the lock master's clock."""
 
     hold: str
     show_id: str
@@ -33,7 +34,7 @@ class GivenContact:
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose contacts are erased; one of the fields is set, and compared as in ``holds_of_person``."""
+    """The person whose contacts are erased. One field is set; it is compared as in ``holds_of_person``."""
 
     email: str = ""
     phone: str = ""
@@ -55,7 +56,7 @@ class Contacts(Fencing):
     async def erase_contacts(self, whose: Whose, at: int, on_the_way: Sequence[GivenContact] = ()) -> int:
         """Erase the contacts of one person; return how many there were. Nothing writes them again. Idempotent.
 
-        ``on_the_way`` are those of this person that are not recorded yet.
+        ``on_the_way`` are contacts of this person in entries that are not recorded yet.
         """
         if sum(map(bool, (whose.email, whose.phone, whose.hold))) != 1:
             raise ValueError("one of email, phone and hold")
@@ -71,10 +72,10 @@ class Contacts(Fencing):
             return count
 
     async def delete_old_contacts(self, shows_before: int, unpaid_before: int) -> int:
-        """Delete what is not needed any more; return how many contacts that were.
+        """Delete contacts and ticket files that are not needed any more; return how many contacts were deleted.
 
-        That is: contacts and ticket files of shows that started before a time (ms), and contacts that were given before
-        ``unpaid_before`` for holds that nobody has paid for.
+        These are contacts and ticket files of shows that started before ``shows_before`` (ms), and contacts that were
+        given before ``unpaid_before`` (ms) for holds that nobody has paid for.
         """
         contacts, files, bookings = schema.contacts, schema.ticket_files, schema.bookings
         paid = exists().where(schema.payments.c.hold_id == contacts.c.hold_id)
@@ -91,7 +92,7 @@ class Contacts(Fencing):
 
 
 async def _over(connection: AsyncConnection, before: int) -> list[str]:
-    """Return the shows that started before a time and have contacts or ticket files; the cost grows with those only."""
+    """Return the shows that started before a time and have contacts or ticket files. Other shows add no cost."""
     shows, bookings = schema.shows, schema.bookings
     with_files = select(bookings.c.show_id).join(schema.ticket_files, schema.ticket_files.c.booking_id == bookings.c.id)
     kept = union(select(schema.contacts.c.show_id), with_files).subquery()
@@ -108,7 +109,7 @@ def _start(row: Any) -> tuple[str, float]:
 async def holds_of_person(connection: AsyncConnection, email: str = "", phone: str = "") -> list[str]:
     """Return the holds with a contact of this address or phone number, the newest first.
 
-    Addresses are compared without regard to case, numbers without regard to how they are written.
+    Addresses are compared without case, numbers by their digits, however they are written.
     """
     table = schema.contacts
     number = phone_number(phone)
@@ -120,12 +121,12 @@ async def holds_of_person(connection: AsyncConnection, email: str = "", phone: s
         wanted = schema.phone_digits.in_(phone_forms(number))
     query = select(table.c.hold_id, table.c.phone).where(wanted).order_by(table.c.given_at.desc())
     rows = await connection.execute(query)
-    # The digits alone do not say whether there was a + before them.
+    # The digits alone do not show whether the number began with a +.
     return [row.hold_id for row in rows if email or phone_number(row.phone) == number]
 
 
 async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContact]) -> None:
-    """Record contacts. The one that was given last stays, in whichever order they are recorded; none comes back."""
+    """Record contacts. The one that was given last for a hold is kept, in any order; erased ones stay erased."""
     table = schema.contacts
     rows = [
         {
@@ -152,7 +153,7 @@ async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContac
 
 
 async def holds_with_address(connection: AsyncConnection, holds: Sequence[str]) -> set[str]:
-    """Return those of some holds whose buyer can be written to."""
+    """Return those of some holds whose contact has an e-mail address."""
     table = schema.contacts
     query = select(table.c.hold_id).where(table.c.hold_id.in_(holds), table.c.email != "")
     return set((await connection.execute(query)).scalars())

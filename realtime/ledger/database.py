@@ -1,6 +1,6 @@
-"""The database of one region's ledger: connections, transactions, and which errors will pass.
+"""The database of one region's ledger: connections, transactions, and which errors are temporary.
 
-SQLite where nothing else is configured, PostgreSQL in production.
+SQLite by default, PostgreSQL in production.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from realtime.ledger.targets import Target
 from realtime.topology import LEDGER_FORMS, TopologyError
 
 log = logging.getLogger(__name__)
-# Its debug messages repeat the parameters of every statement, contacts of buyers among them.
+# The driver's debug messages contain the parameters of every statement, including buyers' contacts.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _SCHEMA_LOCK = 7_405_926
@@ -47,15 +47,16 @@ BUSY_MS = 5000
 """How long SQLite waits for another process to finish writing."""
 CONNECT_S = 5.0
 COMMAND_S = 10.0
-"""How long PostgreSQL may take for one command. A half-open connection would otherwise hang for many minutes."""
+"""The time-out of one command on PostgreSQL. Without it, a half-open connection hangs for many minutes."""
 PING_S = 3.0
-"""How long a connection from the pool may take to answer before it is used. One that does not is replaced."""
+"""How long a connection from the pool may take to answer a check before it is used. If it takes longer, it is
+replaced."""
 LOCK_MS = 4000
-"""How long a command waits for a lock, and how long PostgreSQL lets a transaction idle. A keeper that was frozen inside
-a transaction loses its locks after this."""
+"""How long a command waits for a lock, and after how long PostgreSQL ends an idle transaction, so that a keeper that is
+frozen inside a transaction loses its locks."""
 _WILL_PASS = ("08", "25006", "25P03", "28", "3D", "40", "42P01", "53", "55", "57", "58")
-"""First characters of the PostgreSQL codes that mean "not now": no connection, read-only, idle too long in a
-transaction, no such user, database or table (yet), deadlock, full, locked, shutting down, no disk."""
+"""First characters of PostgreSQL's codes for temporary errors: no connection, read-only, transaction idle for too long,
+no such user, database or table (yet), deadlock, out of resources, locked, shutting down, disk full."""
 _POSTGRES: dict[str, Any] = {
     "timeout": CONNECT_S,
     "command_timeout": COMMAND_S,
@@ -66,7 +67,7 @@ _POSTGRES: dict[str, Any] = {
     },
 }
 _NEW = "new"
-"""Whether a connection was made for the call that gets it; in its ``info``."""
+"""The key in a connection's ``info`` that says whether it was made for the call that gets it."""
 Value = TypeVar("Value")
 
 
@@ -84,28 +85,28 @@ class Database:
     def __init__(self, url: str, targets: Sequence[Target] = (), code_key: bytes = b"", region: str = "") -> None:
         """``url`` is ``sqlite:////absolute/path`` or ``postgresql://user:password@host/database``.
 
-        ``targets`` are sent events (``ledger.webhooks``). ``code_key`` is that of the region's ticket codes
-        (``tickets.code.derive_key``); without it a booking has another code when it is recorded again. Calls raise
-        ``WrongRegion`` if the ledger belongs to another region than ``region``, if that is given. Raises
-        ``TopologyError`` for an invalid address.
+        Events are written for ``targets`` (``ledger.webhooks``). ``code_key`` is the key of the region's ticket codes
+        (``tickets.code.derive_key``); without it, a booking gets another code when it is recorded again. If ``region``
+        is given, calls raise ``WrongRegion`` if the ledger belongs to another region. Raises ``TopologyError`` for an
+        invalid address.
         """
         self.targets = targets
         self.code_key = code_key or secrets.token_bytes(32)
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
-            # Without the address, which may contain a password.
+            # The message leaves out the address, which may contain a password.
             raise TopologyError(f"the address of the ledger is not valid: set {LEDGER_FORMS}") from None
         self._url = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
         embedded = self._url.drivername.startswith("sqlite")
         self._engine: AsyncEngine = create_async_engine(
-            # Errors are logged: they must not repeat what a buyer has typed.
+            # Errors are logged, and must not contain what a buyer has typed.
             self._url,
             hide_parameters=True,
             connect_args={} if embedded else _POSTGRES,
         )
         self._idle = set[Any]()
-        """Connections to PostgreSQL that wait in the pool."""
+        """PostgreSQL connections that are idle in the pool."""
         self._file: SqliteFile | None = None
         if embedded:
             _prepare_sqlite(self._engine)
@@ -122,8 +123,8 @@ class Database:
     async def open(self) -> None:
         """Create the schema, or migrate it to the newest revision. Raises ``LedgerUnavailable``.
 
-        A SQLite file that is not there is created, unless this process has had it open: then it was deleted, and may be
-        restored at this moment.
+        A missing SQLite file is created, unless this process has had it open before: then it was deleted, and somebody
+        may be restoring it.
         """
         with contextlib.ExitStack() as stack:
             if self._file is not None:
@@ -133,7 +134,7 @@ class Database:
     async def _migrate(self) -> None:
         async with self.transaction() as connection:
             if connection.dialect.name == "postgresql":
-                # Two keepers may start at once; SQLite's BEGIN IMMEDIATE is lock enough.
+                # Two keepers may start at once, so this is locked. On SQLite, BEGIN IMMEDIATE is the lock.
                 await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
             await connection.run_sync(migrations.upgrade)
 
@@ -145,7 +146,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed at the end, rolled back by an exception. Raises ``LedgerUnavailable``.
 
-        That is also raised if the commit went into a SQLite file that was deleted or replaced meanwhile.
+        It is also raised if the commit went into a SQLite file that was deleted or replaced in the meantime.
         """
         async with self._unavailable():
             async with self._engine.begin() as connection:
@@ -156,7 +157,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that reads the ledger as it is at one moment, and waits for no writer.
+        """One transaction that reads the ledger as of one moment, without waiting for writers.
 
         It must write nothing. Raises ``LedgerUnavailable``.
         """
@@ -188,21 +189,21 @@ def clock_ms(connection: AsyncConnection) -> ColumnElement[int]:
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:
-    """Return an INSERT that leaves a row alone whose key is there already."""
+    """Return an INSERT that does nothing for a row whose key exists already."""
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def parts(values: Sequence[Value], size: int = 500) -> list[Sequence[Value]]:
-    """Split values into lists that fit into one statement."""
+    """Split values into lists that each fit into one statement."""
     return [values[n : n + size] for n in range(0, len(values), size)]
 
 
 def read_rows(rows: Iterable[Any], read: Callable[[Any], Value]) -> list[Value]:
-    """Return rows as values. One that ``read`` can't read (``ValueError``) is logged once, and hides no other.
+    """Return rows as values. A row that ``read`` can't read (``ValueError``) is logged once and left out.
 
-    A later release may have written it, or a person. The first column must be the row's id.
+    Such a row was written by a later release or by a person. The first column must be the row's id.
     """
     found = []
     for row in rows:
@@ -230,13 +231,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _end(connections: set[Any]) -> None:
-    """End connections that are as old as one that hangs: if they hang too, each would cost a caller its time-out."""
+    """End the connections that were idle together with one that hangs, so that no caller waits for them."""
     for connection in tuple(connections):
         connection.terminate()
 
 
 def _check_before_use(engine: AsyncEngine, idle: set[Any]) -> None:
-    """Keep the driver's connections that wait in the pool in ``idle``; replace those that don't answer when needed."""
+    """Collect the driver's idle connections in ``idle``; replace those that don't answer when they are used again."""
 
     @event.listens_for(engine.sync_engine, "checkin")
     def checkin(connection: Any, _record: Any) -> None:
@@ -249,7 +250,7 @@ def _check_before_use(engine: AsyncEngine, idle: set[Any]) -> None:
         idle.discard(driver)
         if record.info.pop(_NEW, False):
             return
-        # Not SQLAlchemy's own ping, which takes three round trips, each as long as any command may take.
+        # SQLAlchemy's own ping is not used: it takes three round trips, each with the time-out of a command.
         try:
             connection.run_async(lambda driver: driver.execute(";", timeout=PING_S))
         except Exception as error:  # of the driver, or of the operating system
@@ -266,9 +267,9 @@ def _check_before_use(engine: AsyncEngine, idle: set[Any]) -> None:
 
 
 def _refuse_other_regions(engine: AsyncEngine, region: str) -> None:
-    """Let no connection be used that leads to the ledger of another region.
+    """Refuse connections that lead to the ledger of another region.
 
-    A keeper or ``check --repair`` would take what is missing there for lost commits, and mix two regions.
+    Otherwise a keeper or ``check --repair`` would mistake what is missing there for lost commits, and mix two regions.
     """
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -277,7 +278,7 @@ def _refuse_other_regions(engine: AsyncEngine, region: str) -> None:
         try:
             cursor.execute("SELECT region FROM fencing_token")
             row = cursor.fetchone()
-        except engine.dialect.loaded_dbapi.Error:  # no tables yet; anything else fails again when it is used
+        except engine.dialect.loaded_dbapi.Error:  # no tables yet; another fault shows again at the next use
             row = None
         cursor.close()
         connection.rollback()
@@ -289,15 +290,16 @@ def _refuse_other_regions(engine: AsyncEngine, region: str) -> None:
 def _prepare_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver begins no transaction by itself, see below
+        connection.isolation_level = None  # the driver must not begin transactions by itself, see below
         cursor = connection.cursor()
-        # FULL: what was acknowledged must survive a power cut; WAL alone does not sync each commit.
+        # FULL, because what was acknowledged must survive a power cut; WAL by default does not sync each commit.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        # IMMEDIATE: a transaction that reads before it writes could otherwise fail half-way for another's write.
+        # IMMEDIATE, because a transaction that reads before it writes could otherwise fail half-way if another one
+        # writes.
         mode = "DEFERRED" if connection.get_execution_options().get("reads_only") else "IMMEDIATE"
         connection.exec_driver_sql(f"BEGIN {mode}")

@@ -1,4 +1,4 @@
-"""Theatres, layouts, shows and blocked seats: what a region has declared, and an empty master is rebuilt from."""
+"""Theatres, layouts, shows and blocked seats: what a region has declared, and from which an empty master is rebuilt."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from realtime.model import SalesState, Show, Theatre
 from realtime.wire.shows import Unreadable, decode_show, encode_show, read_record
 
 StillOurs: TypeAlias = Callable[[], Awaitable[None]]
-"""Raises if another keeper has finished the command in the meantime. It is called once the show is locked: nobody
-changes the show between this and the commit, so a keeper that was frozen undoes no later command."""
+"""A check that raises if another keeper has finished the command in the meantime. It is called with the show locked, so
+nobody changes the show between the check and the commit, and a keeper that was frozen undoes no later command."""
 
 
 class Declarations(Fencing):
     """Reads and records declarations. Every write may be repeated.
 
-    Those that undo each other take the fencing token under which they were decided (None: any), and raise
-    ``StaleFencingToken``: a keeper that was frozen or cut off must not undo what another one has recorded since.
+    Writes that can undo each other take the fencing token under which they were decided (None: any), and raise
+    ``StaleFencingToken``: a keeper that was frozen or cut off must not undo what another keeper has recorded since.
     """
 
     async def save_theatre(
         self, theatre: Theatre, token: str | None = None, still_ours: StillOurs | None = None
     ) -> None:
-        """Record a theatre, or its new name and city. Raises what ``still_ours`` raises."""
+        """Record a theatre, or a new name and city of it. Raises what ``still_ours`` raises."""
         values = {"name": theatre.name, "city": theatre.city, "address": theatre.address}
         async with self.transaction() as connection:
             await _begin_theatre_command(connection, theatre.id, token, still_ours)
@@ -41,7 +41,7 @@ class Declarations(Fencing):
     async def remove_theatre(
         self, theatre_id: str, token: str | None = None, still_ours: StillOurs | None = None
     ) -> int | None:
-        """Delete a theatre without shows. Return how many it has (then it stays); None if it is not here.
+        """Delete a theatre if it has no shows. Return how many it has; None if there is no such theatre.
 
         Raises what ``still_ours`` raises.
         """
@@ -61,14 +61,14 @@ class Declarations(Fencing):
             await self._save_in(connection, schema.layouts, layout_id, {"blob": blob})
 
     async def save_show(self, show: Show) -> Show:
-        """Record a show, or what changed of it; return it as recorded. Targets of webhooks are sent each change."""
+        """Record a show, or changes of it; return it as recorded. Each change is sent to the targets of webhooks."""
         async with self.transaction() as connection:
             if await _insert_show(connection, show):
                 return await self._revise(connection, show)
             return await self._write_show(connection, await _lock_show(connection, show.id), show)
 
     async def add_show(self, show: Show, token: str | None = None, still_ours: StillOurs | None = None) -> Show | None:
-        """Record a new show; return it as recorded, None if there is one with this id, which stays as it is.
+        """Record a new show; return it as recorded, or None and change nothing if there is a show with this id.
 
         Raises what ``still_ours`` raises.
         """
@@ -83,7 +83,7 @@ class Declarations(Fencing):
         token: str | None = None,
         still_ours: StillOurs | None = None,
     ) -> Show | None:
-        """Record what ``change`` makes of a show; return it as recorded, None if it is not here.
+        """Record the show that ``change`` makes of the present one; return it as recorded, None if there is none.
 
         Raises ``wire.shows.Unreadable``, and what ``change`` and ``still_ours`` raise.
         """
@@ -106,7 +106,7 @@ class Declarations(Fencing):
         """Give a show that was just written its revision, and notify targets of webhooks if it has changed."""
         if changed:
             await follow_ups.after_show_change(connection, show, now_ms(), self.targets)
-        # Recorded again from a master, it has the revision of the master at least.
+        # If it is recorded again from a master, its revision must not be lower than the master's.
         show = replace(show, revision=max(show.revision, await self.advance(connection)))
         table = schema.shows
         await connection.execute(update(table).where(table.c.id == show.id).values(body=encode_show(show)))
@@ -124,7 +124,7 @@ class Declarations(Fencing):
             return await theatres_in(connection, region)
 
     async def theatre(self, region: str, theatre_id: str) -> Theatre | None:
-        """Return a theatre, None if it is not declared here."""
+        """Return a theatre, None if this region has not declared it."""
         return next((theatre for theatre in await self.theatres(region) if theatre.id == theatre_id), None)
 
     async def layout_ids(self) -> list[str]:
@@ -133,7 +133,7 @@ class Declarations(Fencing):
             return list((await connection.execute(select(schema.layouts.c.id))).scalars())
 
     async def layout_blob(self, layout_id: str) -> bytes | None:
-        """Return a layout's blob, None if it is not here."""
+        """Return a layout's blob, None if there is no such layout."""
         query = select(schema.layouts.c.blob).where(schema.layouts.c.id == layout_id)
         async with self.snapshot() as connection:
             blob: bytes | None = (await connection.execute(query)).scalar_one_or_none()
@@ -156,7 +156,7 @@ class Declarations(Fencing):
         return (await self.active_records())[0]
 
     async def active_records(self) -> tuple[list[Show], dict[str, bytes]]:
-        """Return ``active_shows``, and by id the records of those that can't be read."""
+        """Return ``active_shows``, and the records of active shows that can't be read, by id."""
         table = schema.shows
         query = select(table.c.id, table.c.body).where(table.c.archived_at.is_(None)).order_by(table.c.over_at)
         async with self.snapshot() as connection:
@@ -166,7 +166,7 @@ class Declarations(Fencing):
         return shows, {row.id: row.body for row in rows if row.id not in known}
 
     async def shows_of(self, ids: Sequence[str]) -> list[Show]:
-        """Return those of some shows that are here and whose record can be read."""
+        """Return those of some shows that are in the ledger and whose record can be read."""
         if not ids:
             return []
         async with self.snapshot() as connection:
@@ -199,14 +199,14 @@ class Declarations(Fencing):
         return found
 
     async def is_archived(self, show_id: str) -> bool:
-        """Return whether a show is here and archived."""
+        """Return whether a show is in the ledger and archived."""
         table = schema.shows
         query = select(table.c.id).where(table.c.id == show_id, table.c.archived_at.is_not(None))
         async with self.snapshot() as connection:
             return await connection.scalar(query) is not None
 
     async def show(self, show_id: str) -> Show | None:
-        """Return a show, None if it is not here. Raises ``wire.shows.Unreadable``."""
+        """Return a show, None if there is no such show. Raises ``wire.shows.Unreadable``."""
         query = select(schema.shows.c.body).where(schema.shows.c.id == show_id)
         async with self.snapshot() as connection:
             body = (await connection.execute(query)).scalar_one_or_none()
@@ -228,7 +228,7 @@ class Declarations(Fencing):
         token: str | None = None,
         still_ours: StillOurs | None = None,
     ) -> None:
-        """Record seats (id, index) as not for sale, why, and when that was decided (ms)."""
+        """Record that seats (id, index) are not for sale, with the reason and the time of the decision (ms)."""
         table = schema.blocked_seats
         more = {"show_id": show_id, "reason": reason, "blocked_at": at}
         rows = [{"seat": seat, "seat_index": index, **more} for seat, index in seats]
@@ -252,7 +252,7 @@ class Declarations(Fencing):
             await self.advance(connection)
 
     async def blocks(self, show_id: str) -> list[tuple[str, str, int]]:
-        """Return the blocked seats of a show by plan order: id, reason, since when (ms, 0 if that is not known)."""
+        """Return the blocked seats of a show in plan order: id, reason, and since when (ms; 0 if unknown)."""
         table = schema.blocked_seats
         query = select(table.c.seat, table.c.reason, table.c.blocked_at).where(table.c.show_id == show_id)
         async with self.snapshot() as connection:
@@ -260,13 +260,13 @@ class Declarations(Fencing):
 
 
 async def theatres_in(connection: AsyncConnection, region: str) -> list[Theatre]:
-    """As ``Declarations.theatres``, in the transaction of the caller."""
+    """Do what ``Declarations.theatres`` does, in the transaction of the caller."""
     rows = await connection.execute(select(schema.theatres))
     return [Theatre(row.id, row.name, row.city, region, row.address) for row in rows]
 
 
 async def shows_in(connection: AsyncConnection, ids: Sequence[str]) -> list[Show]:
-    """As ``Declarations.shows_of``, in the transaction of the caller."""
+    """Do what ``Declarations.shows_of`` does, in the transaction of the caller."""
     table = schema.shows
     found: list[Show] = []
     for some in parts(ids):
@@ -278,7 +278,7 @@ async def shows_in(connection: AsyncConnection, ids: Sequence[str]) -> list[Show
 async def _begin_command(
     connection: AsyncConnection, show_id: str, token: str | None, still_ours: StillOurs | None
 ) -> bytes | None:
-    """Check that this keeper may carry out a command about a show; return as ``_lock_show`` does."""
+    """Check that this keeper may carry out a command about a show; return what ``_lock_show`` returns."""
     await check_fencing_token(connection, token)
     body = await _lock_show(connection, show_id)
     if still_ours is not None:
@@ -289,9 +289,9 @@ async def _begin_command(
 async def _begin_theatre_command(
     connection: AsyncConnection, theatre_id: str, token: str | None, still_ours: StillOurs | None
 ) -> bool:
-    """As ``_begin_command`` about a theatre; return whether it is here. Nobody else changes it before the commit."""
+    """Do the same for a command about a theatre; return whether it exists. Nobody else changes it before the commit."""
     await check_fencing_token(connection, token)
-    # As for a show: shows that refer to it are recorded meanwhile.
+    # This lock lets others record shows that refer to the theatre meanwhile.
     query = select(schema.theatres.c.id).where(schema.theatres.c.id == theatre_id).with_for_update(key_share=True)
     known = await connection.scalar(query)
     if still_ours is not None:
@@ -300,7 +300,7 @@ async def _begin_theatre_command(
 
 
 async def _insert_show(connection: AsyncConnection, show: Show) -> bool:
-    """Insert a show; return whether there was none with its id. It waits for another keeper that inserts it now."""
+    """Insert a show; return False if there is one with its id. Waits for a keeper that inserts it at the same time."""
     values = {"id": show.id, **_values(show)}
     inserted = await connection.execute(insert_new(connection, schema.shows).values(values))
     return inserted.rowcount > 0
@@ -318,9 +318,9 @@ def _values(show: Show) -> dict[str, Any]:
 
 
 async def _lock_show(connection: AsyncConnection, show_id: str) -> bytes | None:
-    """Return the record of a show, which nobody else changes before the commit; None if it is not here.
+    """Lock and return the record of a show, so that nobody else changes it before the commit; None if there is none.
 
-    Bookings of the show, which refer to it, are recorded meanwhile.
+    The lock lets others record bookings, which refer to the show, meanwhile.
     """
     table = schema.shows
     query = select(table.c.body).where(table.c.id == show_id).with_for_update(key_share=True)

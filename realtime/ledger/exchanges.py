@@ -1,4 +1,4 @@
-"""Moves bookings to other seats of their show: seats, price lines, history and follow-ups in one transaction."""
+"""Moves bookings to other seats of their show. Seats, price lines, history and follow-ups change in one transaction."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Exchanges(Fencing):
     async def exchange(self, move: NewExchange, token: str | None = None) -> bool:
         """Move a booking that is in the ledger to other seats; return whether it was moved.
 
-        It is not if it has another number of exchanges than ``move`` expects: another keeper has carried it out.
+        It is not moved if its number of exchanges is not the one that ``move`` expects: another keeper has moved it.
 
-        Raises ``BookingCancelled``, or ``SeatsTaken`` (details ``seats``: ids) where another booking has one of them.
+        Raises ``BookingCancelled``, or ``SeatsTaken`` (details ``seats``: ids) if another booking has one of them.
         ``token`` is the fencing token under which the command was read (None: any); raises ``StaleFencingToken``.
         """
         bookings = schema.bookings
@@ -45,9 +45,9 @@ class Exchanges(Fencing):
             raise SeatsTaken(seats=[seat for seat, _index in move.seats]) from None
 
     async def exchange_again(self, moves: Sequence[NewExchange]) -> None:
-        """Record exchanges that the ledger has lost: first all old seats are freed, because one may be another's new.
+        """Record exchanges that the ledger has lost. Frees all old seats first: one may be another's new seat.
 
-        Writes no tasks and no events: those of the time may have been carried out.
+        Writes no tasks and no events, because those of the first time may have been carried out.
         """
         bookings = schema.bookings
         async with self.transaction() as connection:
@@ -59,7 +59,7 @@ class Exchanges(Fencing):
                 await _take(connection, rows[move.booking][0], move, rows[move.booking][1])
 
     async def exchanges(self, booking: str) -> list[ExchangeRow]:
-        """Return the exchanges of a booking in their order."""
+        """Return the exchanges of a booking, the oldest first."""
         table = schema.exchanges
         query = select(table).where(table.c.booking_id == booking).order_by(table.c.sequence)
         async with self.snapshot() as connection:

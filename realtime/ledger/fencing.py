@@ -1,14 +1,15 @@
-"""The fencing token: which reconciliation of the lock master the ledger accepts writes from; and the ledger's position.
+"""The fencing token, which names the reconciliation whose writes the ledger accepts, and the ledger's position.
 
-The position rises with every transaction that must not be lost. Keepers keep it on the master as well: a ledger that is
-behind what the master knows has lost commits (a standby that was promoted too early, an old backup).
+The position rises with every transaction that must not be lost. Keepers copy it to the master. If the ledger's position
+is behind the master's copy, the ledger has lost commits: a standby was promoted too early, or an old backup was
+restored.
 
-A keeper tells the master in ``Ledger.on_commit``, before the call that has committed returns. So the master knows of a
-commit before anybody is answered, anything is acknowledged, or a job is added because of it. A write that is repeated
-counts again, although it changes nothing: the keeper that made it may have died before it notified the master.
+A keeper updates the copy in ``Ledger.on_commit``, before the call that has committed returns. So the master knows of a
+commit before anybody is answered, anything is acknowledged, or a job is added because of it. A repeated write counts
+again, although it changes nothing: the keeper that made it first may have died before it updated the copy.
 
-Not counted is what is done again where it was lost: what became of jobs, files of tickets, when the gateway was asked
-about an order; and figures.
+Transactions whose work is simply done again after a loss are not counted: the outcomes of jobs, ticket files, the times
+at which the gateway was asked about an order. Figures are not counted either.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from realtime.ledger.database import Database, WrongRegion
 from realtime.ledger.targets import Target
 
 _BEHIND = "behind"
-"""In place of a token: keepers have noticed that this ledger has lost commits, and it is not repaired yet."""
+"""Stands in place of a token while this ledger is known to have lost commits and is not repaired yet."""
 _REACHED = "tt_position"
-"""In the ``info`` of a connection: the position that its transaction reaches with the commit."""
+"""The key in a connection's ``info`` for the position that its transaction reaches with the commit."""
 
 
 class StaleFencingToken(Exception):
@@ -40,7 +41,7 @@ class LedgerBehind(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FencingState:
-    """The newest token with its number, the Sentinels' configuration epoch under which it began, and the position."""
+    """The newest token, its number, the Sentinels' configuration epoch when it began, and the ledger's position."""
 
     token: str
     number: int
@@ -50,7 +51,7 @@ class FencingState:
 
     @property
     def behind(self) -> bool:
-        """Whether keepers have noticed that the ledger has lost commits; what proved it may be lost since."""
+        """Whether a keeper has recorded that the ledger has lost commits (``mark_behind``)."""
         return self.token == _BEHIND
 
 
@@ -61,15 +62,17 @@ class Fencing(Database):
         """See ``Database``."""
         super().__init__(url, targets, code_key, region)
         self.known_position = 0
-        """What the lock master knows; a transaction that gets no later one raises ``LedgerBehind``."""
+        """The position that the lock master knows. A transaction that does not get beyond it raises
+        ``LedgerBehind``."""
         self.on_commit: Callable[[int], Awaitable[None]] | None = None
-        """Called with the position that a transaction has reached; if it raises, the transaction is committed."""
+        """Called after a commit with the position that was reached. If it raises, the transaction is committed all the
+        same."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """See ``Database.transaction``; after the commit also raises what ``on_commit`` raises."""
         async with super().transaction() as connection:
-            connection.info.pop(_REACHED, None)  # of a transaction that was rolled back
+            connection.info.pop(_REACHED, None)  # left by a transaction that was rolled back
             yield connection
             reached = connection.info.pop(_REACHED, None)
         if reached is not None and self.on_commit is not None:
@@ -84,10 +87,10 @@ class Fencing(Database):
             return FencingState(row.token, row.number, row.config_epoch, row.region, reached)
 
     async def tell_reached(self) -> None:
-        """Call ``on_commit`` with the present position: before an answer that no commit of this process precedes.
+        """Call ``on_commit`` with the present position, for an answer that follows no commit of this process.
 
-        Another keeper may have made the commits that the answer is about, and died before it notified the master.
-        Raises ``LedgerBehind`` if the ledger has lost commits, and what ``on_commit`` raises.
+        Another keeper may have made the commits that the answer is about, and may have died before it updated the
+        master. Raises ``LedgerBehind`` if the ledger has lost commits, and what ``on_commit`` raises.
         """
         known = self.known_position
         async with self.snapshot() as connection:
@@ -100,14 +103,15 @@ class Fencing(Database):
     async def begin_fencing_token(
         self, token: str, *, after: FencingState | None = None, region: str = "", config_epoch: int = 0, number: int = 0
     ) -> str:
-        """Accept writes under this fencing token only (at most 128 characters); return the one before, "" for none.
+        """Accept writes under this fencing token only (at most 128 characters); return the one before, or "".
 
-        Its number is ``number``, if that is higher than the last one, else the next. With ``after`` it begins only if
-        that is still the newest token, else it raises ``StaleFencingToken``: a keeper that was frozen since it read it
-        begins none. Raises ``WrongRegion`` if the ledger belongs to another region.
+        Its number is ``number`` if that is higher than the last one, otherwise the number after the last one. With
+        ``after``, the token begins only if ``after`` is still the newest state; otherwise it raises
+        ``StaleFencingToken``, so that a keeper that was frozen after reading the state begins none. Raises
+        ``WrongRegion`` if the ledger belongs to another region.
 
         A reader that reads the bookings after this call sees all that will ever be recorded under earlier tokens: a
-        keeper that still has entries confirmed under one of them gets ``StaleFencingToken``.
+        keeper that still has entries from an earlier token gets ``StaleFencingToken``.
         """
         table = schema.fencing_token
         async with self.transaction() as connection:
@@ -122,10 +126,10 @@ class Fencing(Database):
             return before
 
     async def mark_behind(self, position: int, number: int) -> None:
-        """Remember that this ledger has lost commits, until ``catch_up``: the master that proves it may lose its data.
+        """Record that this ledger has lost commits, until ``catch_up``: the master that proves it may lose its data.
 
-        Nothing happens if the ledger has this position and number of a token in the meantime. No write under a fencing
-        token is accepted until ``catch_up``.
+        Does nothing if the ledger has reached this position and token number by now. Until ``catch_up``, no write under
+        a fencing token is accepted.
         """
         table, reached = schema.fencing_token, schema.ledger_position
         async with self.transaction() as connection:
@@ -134,9 +138,9 @@ class Fencing(Database):
                 await connection.execute(update(table).values(token=_BEHIND))
 
     async def catch_up(self, position: int, number: int) -> None:
-        """Make the position and the number of the token at least this: what the ledger had lost was recorded again.
+        """Raise the position and the token's number to at least these values, after what was lost was recorded again.
 
-        The token itself becomes empty: the master that proved it is the newest, whatever token the ledger had.
+        The token itself becomes empty, so that the data of the present master counts as current.
         """
         table, token = schema.ledger_position, schema.fencing_token
         async with self.transaction() as connection:
@@ -147,7 +151,7 @@ class Fencing(Database):
     async def advance(self, connection: AsyncConnection) -> int:
         """Count one more transaction; return the position that it reaches. Raises ``LedgerBehind``.
 
-        Lock other rows first, because others wait for this one until the commit.
+        Lock all other rows before, because other transactions wait for this row until the commit.
         """
         table = schema.ledger_position
         changed = update(table).values(position=table.c.position + 1).returning(table.c.position)
@@ -161,9 +165,9 @@ class Fencing(Database):
 async def check_fencing_token(connection: AsyncConnection, token: str | None, *, alone: bool = False) -> None:
     """Raise ``StaleFencingToken`` unless ``token`` is the newest (or None); no other begins before the commit.
 
-    ``alone``: transactions that have checked the token end before this one goes on, and later ones wait for it.
+    ``alone``: wait for all other transactions that have checked the token to end, and let later ones wait for this one.
     """
-    # A lock, shared unless alone: until this transaction has ended, ``begin_fencing_token`` waits.
+    # The row is locked (shared, unless ``alone``), so ``begin_fencing_token`` waits for the end of this transaction.
     query = select(schema.fencing_token.c.token).with_for_update(read=not alone)
     current = (await connection.execute(query)).scalar_one()
     if token not in (None, current):

@@ -1,7 +1,7 @@
 """What must happen after a booking, a cancellation or a refund: tasks, written in the transaction of the caller.
 
-Each task has an id that follows from its subject, so writing it again changes nothing. Keepers and workers add the jobs
-of the tasks after the commit (``realtime.jobs``).
+The id of a task is derived from its subject, so writing a task again changes nothing. Keepers and workers add the
+tasks' jobs after the commit (``realtime.jobs``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def after_bookings(
 async def after_cancellation(
     connection: AsyncConnection, booking: str, show: str, at: int, targets: Sequence[Target]
 ) -> None:
-    """Write the tasks of a booking that was just cancelled; its refund is another matter (``money.insert_refund``)."""
+    """Write the tasks of a booking that was just cancelled. Its refund is written by ``money.insert_refund``."""
     hold = hold_of(booking)
     tasks = [task(Queue.ANALYTICS, booking, AnalyticsKind.CANCELLED.value)]
     if await holds_with_address(connection, [hold]):
@@ -57,7 +57,7 @@ async def after_exchange(
     before: Sequence[tuple[str, int]],
     targets: Sequence[Target],
 ) -> None:
-    """Write the tasks of a booking (its row) that was just moved: its ticket is drawn and sent again."""
+    """Write the tasks of a booking (its row) that was just moved to other seats: its ticket is drawn and sent again."""
     hold = hold_of(booking.id)
     tasks = [task(Queue.TICKETS, booking.id, sequence=move.sequence)]
     if await holds_with_address(connection, [hold]):
@@ -93,7 +93,7 @@ async def after_refund(connection: AsyncConnection, refund: RefundRow, at: int, 
 
 
 async def mail_about_refund(connection: AsyncConnection, refund: RefundRow) -> None:
-    """Write the task of the mail about a refund that was made, unless it is one of nothing (a free booking's)."""
+    """Write the task of the mail about a refund that was made, unless the amount is 0, as for a free booking."""
     if refund.amount and await holds_with_address(connection, [refund.hold]):
         await write_tasks(connection, [task(Queue.MAIL, refund.id, MailKind.REFUNDED.value)])
 
@@ -122,7 +122,7 @@ def _confirmed(booking: NewBooking) -> Event:
 
 
 async def record_contacts(connection: AsyncConnection, given: Sequence[GivenContact]) -> None:
-    """Record contacts; a booking that is older than its contact gets its mail now."""
+    """Record contacts. If a booking was recorded before its contact came, its mail is due now."""
     if not given:
         return
     await save_contacts(connection, given)
@@ -134,9 +134,9 @@ async def record_contacts(connection: AsyncConnection, given: Sequence[GivenCont
 
 
 def task(queue: Queue, subject: str, kind: str = "", sequence: int = 0) -> dict[str, Any]:
-    """Return the row of a new task; ``sequence`` tells those after each exchange of seats apart.
+    """Return the row of a new task; ``sequence`` distinguishes the tasks after each exchange of seats.
 
-    It is created now, by the clock of this machine: keepers compare that with theirs. A lock master's may be wrong.
+    ``created_at`` is by this machine's clock, because keepers compare it with theirs. A lock master's may be wrong.
     """
     return {
         "id": task_id(queue, subject, kind, sequence),
@@ -156,7 +156,7 @@ async def write_tasks(connection: AsyncConnection, tasks: Sequence[dict[str, Any
 
 
 async def open_tasks(connection: AsyncConnection, subjects: Sequence[str]) -> list[TaskRow]:
-    """Return the tasks of some bookings and refunds that are not done, but for the refunds' own."""
+    """Return the unfinished tasks of some bookings and refunds, except those of the queue ``refunds``."""
     table = schema.tasks
     query = select(table).where(table.c.subject.in_(subjects), table.c.done_at.is_(None))
     rows = await connection.execute(query.where(table.c.queue.in_([queue.value for queue in Queue])))

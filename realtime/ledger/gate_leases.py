@@ -1,13 +1,13 @@
 """Gates without a network: which device may admit with which ticket, and what the devices report later.
 
-A ticket is in one lease at a time: one row for each ticket, with the time until which nobody else is admitted with it,
-by the master's clock. The device that has the lease stops earlier, by its own clock (docs/gate.md). A lease only grows:
-a ticket leaves it when somebody was admitted with it, when its booking is cancelled by an operator, when the device
-returns the lease, or when an operator ends it. A device makes a new lease each time, so that a late command about an
-old one does not concern it.
+A ticket is in one lease at a time. There is one row for each leased ticket, with the time (by the master's clock) until
+which no other gate admits with it. The device that has the lease stops earlier, by its own clock (docs/gate.md). A
+ticket leaves its lease when somebody was admitted with it, when an operator cancels its booking, when the device
+returns the lease, or when an operator ends the lease. A device makes a new lease each time, so that a late command
+about an old lease does not affect the new one.
 
-Leases, admissions and cancellations lock the row of the booking first, so that of two at the same time the later one
-sees the earlier one.
+Leases, admissions and cancellations lock the row of the booking first. If two happen at the same time, the later one
+therefore sees the earlier one.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from realtime.ledger.database import insert_new, parts, read_rows
 from realtime.ledger.fencing import Fencing, check_fencing_token
 
 ADMITTED, UNKNOWN = "admitted", "unknown"
-"""What becomes of a reported admission, apart from the kinds of conflicts."""
+"""Outcomes of a reported admission, apart from the kinds of conflicts."""
 
 
 def lease_key(lease: str) -> str:
-    """Return the name under which the ledger has a lease: its id is a secret that only its device knows."""
+    """Return the name of a lease in the ledger. The lease's id is a secret that only its device knows."""
     return hashlib.sha256(lease.encode()).hexdigest()[:32]
 
 
 class ConflictKind(StrEnum):
-    """Why an admission that a device reports contradicts what the ledger has."""
+    """Why an admission that a device reports contradicts the ledger."""
 
     TWICE = "twice"
     """Somebody was admitted with the ticket at another gate."""
     CANCELLED = "cancelled"
     """The booking is cancelled."""
     LEASE_OVER = "lease_over"
-    """The lease had ended; nobody else was admitted with the ticket so far."""
+    """The lease had ended. Nobody else has been admitted with the ticket so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class LeasedTicket:
 class Leased:
     """What is in a lease now.
 
-    ``elsewhere`` counts the tickets that it wanted and other leases have, ``left_over`` those beyond the limit.
+    ``elsewhere`` counts wanted tickets that are in other leases, ``left_over`` those beyond the limit.
     """
 
     tickets: tuple[LeasedTicket, ...]
@@ -82,7 +82,7 @@ class Leased:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How many tickets were in a lease that has ended; ``elsewhere``: a show of another theatre whose tickets stay."""
+    """How many tickets were in the ended lease. ``elsewhere``: a show of another theatre, whose tickets stay."""
 
     tickets: int
     elsewhere: str = ""
@@ -90,7 +90,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """A lease that has not ended, and until when the last of its tickets are in it."""
+    """A lease that has not ended, and the time until which the last of its tickets is leased."""
 
     lease: str
     gate: str
@@ -110,14 +110,14 @@ class ConflictRow:
     admitted_at: int
     reported_at: int
     code: str = ""
-    """The ticket's."""
+    """The code of the ticket."""
 
 
 class GateLeases(Fencing):
     """Leases tickets to devices, and records what they report."""
 
     async def lease(self, ask: LeaseAsk, now: int, token: str | None = None) -> Leased:
-        """Add the tickets of a show that nobody was admitted with and no other lease has; renew those that are in it.
+        """Add a show's tickets that are in no other lease and have not admitted; renew those in the lease.
 
         ``now`` and ``ask.until`` are times of the master (ms). Idempotent. At most ``limits.MAX_LEASED`` tickets.
         Raises ``StaleFencingToken`` (see ``Cancellations.cancel``).
@@ -141,7 +141,7 @@ class GateLeases(Fencing):
             return Leased(tuple(mine), len(wanted) - len(free), len(had) + len(free) - len(mine))
 
     async def end_lease(self, lease: str, token: str | None = None, *, theatre: str = "") -> Ended:
-        """End a lease, of a theatre or ("") of any. Idempotent."""
+        """End a lease of a theatre, or ("") of any theatre. Idempotent."""
         table, shows = schema.gate_leases, schema.shows
         chosen = table.c.lease == lease
         if theatre:
@@ -164,11 +164,12 @@ class GateLeases(Fencing):
         *,
         was_on: Callable[[str, int], bool],
     ) -> dict[str, str]:
-        """Record who was admitted under a lease without a network; return what became of each, by ticket code.
+        """Record who was admitted under a lease without a network; return the outcome of each report, by ticket code.
 
-        ``admitted_at`` has times (ms) by code. ``admitted``: recorded, now or before. A ``ConflictKind``: recorded as a
-        conflict; with ``lease_over`` the admission too. ``unknown``: the theatre has no such ticket, or its show was
-        not on then; ``was_on`` decides that by the show's start (ISO 8601) and the time. Idempotent.
+        ``admitted_at`` has times (ms) by code. The outcomes are: ``admitted``, recorded now or before; a
+        ``ConflictKind``, recorded as a conflict (with ``lease_over`` the admission is recorded too); ``unknown``, the
+        theatre has no such ticket, or its show was not on at that time, which ``was_on`` decides by the show's start
+        (ISO 8601) and the time. Idempotent.
         """
         outcomes = dict.fromkeys(admitted_at, UNKNOWN)
         async with self.transaction() as connection:
@@ -184,7 +185,7 @@ class GateLeases(Fencing):
         return outcomes
 
     async def open_leases(self, now: int) -> list[LeaseRow]:
-        """Return the leases that have not ended, by gate."""
+        """Return the leases that have not ended, ordered by gate."""
         table = schema.gate_leases
         query = (
             select(table.c.lease, table.c.gate, table.c.show_id, func.count(), func.max(table.c.until))
@@ -235,7 +236,7 @@ async def _delete(connection: AsyncConnection, bookings: list[str]) -> None:
 
 
 async def _lock_tickets(connection: AsyncConnection, show: str) -> list[LeasedTicket]:
-    """Lock the bookings of a show that stand, in the order of their ids, and return them."""
+    """Lock the bookings of a show that are not cancelled, in the order of their ids, and return them."""
     bookings, seats = schema.bookings, schema.booked_seats
     stands = (bookings.c.show_id == show, bookings.c.cancelled_at.is_(None), bookings.c.code.is_not(None))
     query = select(bookings.c.id, bookings.c.code).where(*stands).order_by(bookings.c.id).with_for_update()

@@ -1,4 +1,4 @@
-"""Webhooks about holds, which do not pass through the ledger: how far the logs of shows were read, and the events."""
+"""Webhook events about holds, which are read from the logs of shows, and the position up to which each log was read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from realtime.ledger.fencing import check_fencing_token
 from realtime.ledger.webhooks import Event, write_events
 
 START = ""
-"""In place of a show: from where logs are read that were not read before."""
+"""Stands in place of a show: the position from which a log is read that was not read before."""
 
 
 class HoldEvents(Database):
     """Reads and writes positions in the logs of shows."""
 
     async def log_positions(self) -> dict[str, str]:
-        """Return the id of the last entry read of each log, by show; that of ``START`` is for all others."""
+        """Return the id of the last entry that was read of each log, by show; that of ``START`` is for all others."""
         table = schema.log_positions
         async with self.snapshot() as connection:
             return {row.show_id: row.position for row in await connection.execute(select(table))}
@@ -27,12 +27,13 @@ class HoldEvents(Database):
     async def record_hold_events(self, token: str, positions: Mapping[str, str], events: Sequence[Event]) -> None:
         """Write events with their deliveries, and how far the logs were read, in one transaction. Idempotent.
 
-        A target that is sent the booking of a hold already is not sent what happened to the hold before. Raises
+        If a target was already sent the booking of a hold, it is not sent earlier events of the hold any more. Raises
         ``StaleFencingToken``.
         """
         table, deliveries = schema.log_positions, schema.webhook_deliveries
         async with self.transaction() as connection:
-            # Alone: a booking that another keeper records meanwhile would be sent before what is sent here of its hold.
+            # Alone, because the booking of a hold that another keeper records at the same time must not come before
+            # these events.
             await check_fencing_token(connection, token, alone=True)
             booked: set[tuple[str, str]] = set()
             for holds in parts([event.about for event in events]):

@@ -18,7 +18,7 @@ NAMES = ("viewers", "holds", "conflicts")
 
 @dataclass(frozen=True, slots=True)
 class HourCount:
-    """How often something happened to a show in an hour (its beginning, ms). ``name`` is ``holds`` or ``conflicts``."""
+    """How often something happened to a show in the hour from ``hour`` (ms). ``name`` is ``holds`` or ``conflicts``."""
 
     show: str
     hour: int
@@ -30,7 +30,7 @@ class HourCounts(Database):
     """Adds up counts."""
 
     async def add_hour_counts(self, token: str, batch: str, counts: Sequence[HourCount], at: int) -> None:
-        """Add the counts of a batch, once however often it is called with it. Raises ``StaleFencingToken``."""
+        """Add the counts of a batch; idempotent per batch. Raises ``StaleFencingToken``."""
         async with self.transaction() as connection:
             await check_fencing_token(connection, token)
             new = await connection.execute(
@@ -47,7 +47,7 @@ class HourCounts(Database):
                     await connection.execute(update(table).where(*_THE_HOUR).values(values), added)
 
     async def raise_viewers(self, hour: int, viewers: Mapping[str, int]) -> None:
-        """Record how many people watch each show at one moment of an hour; the highest number stays."""
+        """Record how many people watch each show at one moment of an hour; the ledger keeps the highest number."""
         if not viewers:
             return
         table = schema.show_hours
@@ -58,7 +58,7 @@ class HourCounts(Database):
             await connection.execute(higher.values(viewers=bindparam("count")), rows)
 
     async def delete_figure_batches(self, before: int) -> None:
-        """Forget the batches that were added before a time (ms); none of them comes again."""
+        """Forget the batches that were added before a time (ms), early enough that none of them is sent again."""
         table = schema.figure_batches
         async with self.transaction() as connection:
             await connection.execute(delete(table).where(table.c.recorded_at < before))

@@ -1,4 +1,4 @@
-"""Payments and refunds. Every payment has one row, which names its booking or has one refund.
+"""Payments and refunds. Every payment has one row. It names the payment's booking, or the payment has one refund.
 
 The functions that take a connection belong to the transaction of their caller: a refund is promised in the same
 transaction in which its booking is refused.
@@ -34,12 +34,12 @@ from realtime.model import hold_of
 from realtime.payments.service import refund_key
 
 DETAIL_LENGTH = 500
-"""What a refund's row has of a gateway's answer at most."""
+"""The most characters of a gateway's answer that the row of a refund keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows a listing has: newest first, created ``since`` <= t < ``until`` (ms). Empty fields don't filter."""
+    """The rows of a listing, newest first: created at ``since`` <= t < ``until`` (ms). Empty fields don't filter."""
 
     state: str = ""
     show: str = ""
@@ -54,7 +54,7 @@ class Money(Fencing):
 
     # --- refunds --------------------------------------------------------------------------------------------------
     async def promise_refund(self, refund: NewRefund, token: str | None = None) -> RefundRow | None:
-        """Record that a payment has to be returned; return its refund, None if the payment has a booking instead.
+        """Record that a payment has to be returned; return its refund, or None if the payment has a booking.
 
         Idempotent: a payment has one refund. The task that delivers it is written in the same transaction. ``token`` is
         the fencing token under which the entry was read (None: any); raises ``StaleFencingToken``.
@@ -72,14 +72,14 @@ class Money(Fencing):
         raise AssertionError("unreachable")
 
     async def refund(self, refund_id: str) -> RefundRow | None:
-        """Return a refund, None if it is not here."""
+        """Return a refund, None if there is no such refund."""
         table = schema.refunds
         async with self.snapshot() as connection:
             row = (await connection.execute(select(table).where(table.c.id == refund_id))).one_or_none()
             return _refund(row) if row is not None else None
 
     async def payment(self, payment: str) -> PaymentRow | None:
-        """Return a payment that has its booking or its refund, None if the ledger has not seen it."""
+        """Return a payment, which has its booking or its refund; None if the ledger does not have it."""
         async with self.snapshot() as connection:
             return await payment_in(connection, payment)
 
@@ -98,11 +98,11 @@ class Money(Fencing):
         detail: str = "",
         next_attempt: bool = False,
     ) -> list[TaskRow]:
-        """Record the progress of a refund; one that is done stays done. Return the tasks that follow from it.
+        """Record the progress of a refund, unless it is done; return the tasks that follow from it.
 
-        ``attempt`` is the one that the caller has asked about: if another has begun since, it records only that the
-        refund is done (None: any attempt). ``next_attempt``: the gateway has refused this attempt; the next one uses
-        another idempotency key.
+        ``attempt`` is the attempt that the caller asked about (None: any). If another attempt has begun since, only
+        ``done`` is recorded. ``next_attempt``: the gateway has refused this attempt; the next one uses another
+        idempotency key.
         """
         table = schema.refunds
         values: dict[str, Any] = {"state": state.value, "updated_at": at, "detail": detail[:DETAIL_LENGTH]}
@@ -121,7 +121,7 @@ class Money(Fencing):
             return await follow_ups.open_tasks(connection, [refund_id])
 
     async def retry_refund(self, refund_id: str, at: int) -> RefundRow | None:
-        """Make a refund that has failed a duty again; return it, None if it is not here. Others are left as they are.
+        """Have a failed refund tried again; return it, None if there is none. Other states stay as they are.
 
         Its next attempt has an idempotency key of its own: ``update_refund`` has counted the one that failed.
         """
@@ -161,7 +161,7 @@ class Money(Fencing):
 
 # --- in the transaction of the caller -------------------------------------------------------------------------------
 async def payment_in(connection: AsyncConnection, payment: str) -> PaymentRow | None:
-    """Return a payment, None if the ledger has not seen it."""
+    """Return a payment, None if the ledger does not have it."""
     table = schema.payments
     query = select(table, schema.refunds.c.state.label("refund_state")).outerjoin(
         schema.refunds, schema.refunds.c.payment_id == table.c.id
@@ -200,7 +200,8 @@ async def insert_booked(connection: AsyncConnection, bookings: Sequence[NewBooki
 async def promise(connection: AsyncConnection, refund: NewRefund) -> RefundRow | None:
     """Insert a payment with its refund and the refund's task; see ``Money.promise_refund``."""
     if refund.contact is not None:
-        # Also where the refund is known: the gateway's webhook may have come first, and has no contact.
+        # The contact is recorded even if the refund is known: the gateway's webhook, which has none, may have come
+        # first.
         given = GivenContact(refund.hold, refund.show_id, refund.contact, refund.at)
         await follow_ups.record_contacts(connection, [given])
     if (known := await _refund_of(connection, refund.payment)) is not None:
@@ -302,7 +303,7 @@ def _payment(row: Any) -> PaymentRow:
 
 
 async def unfinished_refunds(connection: AsyncConnection) -> dict[str, int]:
-    """Return how many refunds are not done, by ``RefundProgress``; its cost grows with unfinished tasks only."""
+    """Return how many refunds are not done, by ``RefundProgress``. The cost depends on unfinished tasks only."""
     refunds, tasks = schema.refunds, schema.tasks
     query = (
         select(refunds.c.state, func.count())

@@ -1,10 +1,9 @@
-"""What is asked of a ledger to find money rows that contradict each other.
+"""The queries that find contradictory money rows in a ledger.
 
-Each question is one statement, so it sees one moment of the ledger. A payment, its booking or refund and their tasks
-are written in one transaction: what a question finds is wrong, not in progress.
+Each question is one statement, so it sees the ledger as of one moment. A payment, its booking or refund and their tasks
+are written in one transaction, so what a question finds is wrong, and not merely in progress.
 
-They are asked about some shows (``shows_in_question``), not about all that ever were: the cost does not grow with the
-age of an installation.
+Questions are asked about ``shows_in_question`` only, so the cost does not grow with the age of an installation.
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ from realtime.ledger import schema
 from realtime.ledger.rows import OrderState, Queue, RefundProgress, RefundReason
 
 OVERDUE_CHECK_MS = 600_000
-"""An open order whose time to be asked about is this long past is forgotten: keepers look every second."""
+"""If an open order was due longer ago than this, nobody asks about it any more: keepers look for due orders every
+second."""
 LONGEST_PAUSE_MS = limits.ORDER_CHECK_S[-1] * 1000 * 2
 
 
 LATE_MS = 7 * 24 * 3_600_000
-"""Payments for shows that are archived are looked at for this long."""
+"""For how long payments for archived shows are examined."""
 
 
 class MoneyFault(StrEnum):
@@ -44,13 +44,13 @@ class MoneyFault(StrEnum):
 
 
 Question: TypeAlias = tuple[MoneyFault, Select[Any]]
-"""What is wrong, and the rows in which it is: ``show, hold, payment, subject, detail`` of a ``Finding``."""
+"""What is wrong, and a query for the rows: ``show, hold, payment, subject, detail`` of a ``Finding``."""
 
 
 def shows_in_question(now: int) -> CompoundSelect[Any]:
-    """Return the shows about whose money is asked: not archived, or with late payments or refunds.
+    """Return the shows to examine: those that are not archived, or have recent payments or unfinished refunds.
 
-    Late payments came within ``LATE_MS``; late refunds are not made yet.
+    Recent means within the last ``LATE_MS``.
     """
     shows, payments, refunds, tasks = schema.shows, schema.payments, schema.refunds, schema.tasks
     open_refunds = tasks.join(refunds, tasks.c.subject == refunds.c.id)
@@ -82,7 +82,7 @@ def _of_payments() -> list[Question]:
             MoneyFault.PAYMENT_WITHOUT_END,
             select(*_payment_columns(), _text(payments.c.id).label("subject"), _text("").label("detail"))
             .select_from(returned)
-            # A booking that has this payment, which does not name it, is repaired in the same way.
+            # The repair is the same if a booking has this payment, but the payment does not name the booking.
             .where(payments.c.booking_id.is_(None), refunds.c.id.is_(None)),
         ),
         (
@@ -198,7 +198,7 @@ def _of_cancellations() -> list[Question]:
 
 
 def question_of_orders(now: int) -> Question:
-    """Return the question about all open orders, of which there are few; ``now`` is ms since the epoch."""
+    """Return the question about all open orders (there are few); ``now`` is ms since the epoch."""
     orders = schema.orders
     too_old = orders.c.created_at < now - limits.ORDER_OPEN_S * 1000 - LONGEST_PAUSE_MS
     overdue = select(

@@ -1,4 +1,4 @@
-"""Orders at the gateway, and the gateway's events: which payments may still come, and when to ask about them."""
+"""Orders at the gateway, with the times at which to ask about them, and the ids of the gateway's webhooks."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from realtime.ledger.fencing import Fencing
 from realtime.ledger.rows import OrderRow, OrderState, seats_of
 
 NAMED = -1
-"""``checks`` of an order that the gateway has named since it was asked last: maybe somebody has paid it."""
+"""The value of ``checks`` for an order that a webhook has named since the last question: somebody may have paid it."""
 
 
 class Orders(Fencing):
-    """Reads and records orders; a booking or a refund of one settles it (``ledger.money``)."""
+    """Reads and records orders. A booking or a refund of an order's payment settles the order (``ledger.money``)."""
 
     async def save_orders(self, orders: Sequence[OrderRow], contacts: Sequence[GivenContact] = ()) -> None:
-        """Record orders in one transaction; those that are known are left as they are.
+        """Record orders in one transaction; known orders stay as they are.
 
-        ``contacts`` came with them and are recorded in any case.
+        ``contacts`` came with them, and are recorded also for known orders.
         """
-        # In one sequence, so that keepers that record the same orders wait for each other in one direction only.
+        # Sorted, so that keepers that record the same orders can't deadlock.
         rows = [_order_values(order) for order in sorted(orders, key=lambda order: order.id)]
         async with self.transaction() as connection:
             if rows:
@@ -37,15 +37,15 @@ class Orders(Fencing):
             await self.advance(connection)
 
     async def order(self, order_id: str) -> OrderRow | None:
-        """Return an order, None if it is not here."""
+        """Return an order, None if there is no such order."""
         async with self.snapshot() as connection:
             row = (await connection.execute(select(schema.orders).where(schema.orders.c.id == order_id))).one_or_none()
             return _order(row) if row is not None else None
 
     async def claim_due_orders(self, now: int, retry_at: int, limit: int) -> list[OrderRow]:
-        """Return orders whose ``check_at`` has come, and move it to ``retry_at``: no other keeper takes them.
+        """Return orders whose ``check_at`` has come; set it to ``retry_at``, so that no other keeper takes them.
 
-        Those that the gateway has named come first: most of the others are not paid, and there may be thousands.
+        Orders that a webhook has named come first, because there may be thousands of others, most of them unpaid.
         """
         table = schema.orders
         due = (
@@ -63,9 +63,9 @@ class Orders(Fencing):
             return [replace(order, check_at=retry_at) for order in read_rows(rows, _order)]
 
     async def order_due(self, order_id: str, at: int) -> None:
-        """Have the gateway asked about an order that it has named at ``at`` (ms), whatever became of it.
+        """Have the gateway asked at ``at`` (ms) about an order that a webhook has named, whatever its state.
 
-        It is asked before other orders, and then in the pauses of a new one.
+        It comes before other orders, and after that with the pauses of a new order.
         """
         table = schema.orders
         async with self.transaction() as connection:
@@ -73,11 +73,11 @@ class Orders(Fencing):
             await self.advance(connection)
 
     async def order_checked(self, order: OrderRow, check_at: int, detail: str, *, answered: bool = True) -> None:
-        """Record what the gateway answered about an order, and when to ask again; 0: not any more.
+        """Record the gateway's answer about an order, and when to ask again (0: never).
 
-        An order that is still open then is ``unpaid``. If the gateway has not ``answered``, an order that it has named
-        still comes before others. Where ``order_due`` was called since ``order`` was read, the gateway's answer may be
-        older than what it has to be asked about: what that call has set stays.
+        With 0, an order that is still open becomes ``unpaid``. If the gateway has not ``answered``, an order that a
+        webhook has named still comes before others. If ``order_due`` was called since ``order`` was read, the gateway's
+        answer may be older than the webhook, so the time that ``order_due`` has set is kept.
         """
         table = schema.orders
         changed = update(table).where(table.c.id == order.id)
@@ -98,7 +98,7 @@ class Orders(Fencing):
             return read_rows(await connection.execute(query.order_by(table.c.created_at.desc())), _order)
 
     async def new_webhook(self, event_id: str, at: int) -> bool:
-        """Record the id of a gateway's event; return whether it is new. Call it after the event was processed."""
+        """Record the id of a webhook; return whether it is new. Call it after the webhook was processed."""
         try:
             async with self.transaction() as connection:
                 await connection.execute(insert(schema.webhooks_received).values(id=event_id, received_at=at))
@@ -108,7 +108,7 @@ class Orders(Fencing):
         return True
 
     async def knows_webhook(self, event_id: str) -> bool:
-        """Return whether an event was processed before."""
+        """Return whether a webhook was processed before."""
         table = schema.webhooks_received
         async with self.snapshot() as connection:
             return await connection.scalar(select(table.c.id).where(table.c.id == event_id)) is not None

@@ -1,4 +1,4 @@
-"""What the ledger takes and returns, as plain values. Amounts are paise, times ms since the epoch. Pure."""
+"""The values that the ledger takes and returns. Amounts are paise, times ms since the epoch. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from realtime import limits
 from realtime.contact import Contact
 
 ANY_TIME = 1 << 62
-"""Later than every time in a ledger (ms), also than one that was written under a wrong clock."""
+"""A time (ms) that is later than any in a ledger, even if that was written under a wrong clock."""
 
 
 class Recorded(StrEnum):
-    """What became of a booking: new in the ledger, there before, there and cancelled since, or refused."""
+    """The result for a booking: new in the ledger, recorded before, recorded and cancelled since, or refused."""
 
     NEW = "new"
     ALREADY = "already"
@@ -33,7 +33,7 @@ class RefundReason(StrEnum):
     """Why a payment has to be returned."""
 
     LATE = "late"
-    """It came when its seats were sold to somebody else, or the show was not on sale any more."""
+    """It came after its seats were sold to somebody else, or after the show's sales had ended."""
     LOST = "lost"
     """A failure lost the hold, and its seats are not free."""
     RELEASED = "released"
@@ -51,7 +51,7 @@ class RefundReason(StrEnum):
 
 
 class RefundProgress(StrEnum):
-    """How far a refund is: a duty of ours, at the gateway, at the end, or refused by the gateway."""
+    """The state of a refund: promised, sent to the gateway, done, or refused by the gateway."""
 
     PROMISED = "promised"
     SENT = "sent"
@@ -64,9 +64,10 @@ class OrderState(StrEnum):
 
     OPEN = "open"
     SETTLED = "settled"
-    """A payment of it ended in a booking or a refund. The gateway is asked for a while whether there is another one."""
+    """A payment of it has its booking or refund. The gateway is still asked for a while whether there is another
+    payment."""
     UNPAID = "unpaid"
-    """Nobody paid for as long as the gateway could change its mind."""
+    """Nobody has paid, and the time is over in which the gateway could still report a payment."""
 
 
 class Queue(StrEnum):
@@ -106,7 +107,7 @@ class NewBooking:
 
 @dataclass(frozen=True, slots=True)
 class NewRefund:
-    """A payment to return whole. The ledger makes one refund of it, however often it is asked for."""
+    """A payment to return in full. The ledger makes one refund of it, however often this is recorded."""
 
     hold: str
     show_id: str
@@ -140,7 +141,7 @@ class RefundRow:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """A payment and what it became: ``booking`` names a booking, else ``refund`` is the progress of its refund."""
+    """A payment and its outcome: ``booking`` names its booking; if empty, ``refund`` is the progress of its refund."""
 
     id: str
     order: str
@@ -181,12 +182,12 @@ class TaskRow:
     done_at: int | None = None
     detail: str = ""
     kind: str = ""
-    """What is to be done with the subject, where a queue has several kinds of tasks."""
+    """What is to be done with the subject, if its queue has several kinds of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """What a request led to; ``outcome`` is JSON as the request was answered."""
+    """The outcome of a request; ``outcome`` is the answer to the request as JSON."""
 
     owner: str
     request_id: str
@@ -200,9 +201,9 @@ class CommandRow:
 class Result:
     """How recording a booking went.
 
-    When refused, ``sold`` maps the seats (index) in the way to the bookings that have them; it may be empty if the
-    payment had been used before. ``refund`` is set if a payment has to be returned: it is committed. ``tasks`` are
-    those of the booking that are not done.
+    If it was refused, ``sold`` maps the conflicting seats (index) to the bookings that have them; it may be empty if
+    the payment had been used before. ``refund`` is set if a payment has to be returned, and is committed. ``tasks`` are
+    the booking's unfinished tasks.
     """
 
     recorded: Recorded
@@ -224,12 +225,12 @@ class Cancellation:
     by: CancelledBy
     refund: RefundRow
     tasks: tuple[TaskRow, ...] = ()
-    """What is still to be done about it, but for the refund."""
+    """Its unfinished tasks, except the refund's."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewExchange:
-    """A booking that moves to other seats of its show, (id, index); ``sequence`` says how many exchanges it has then.
+    """A booking's move to other seats (id, index) of its show. ``sequence`` counts its exchanges, with this one.
 
     ``prices`` is ``encode_price_lines``; the amount stays.
     """
@@ -263,9 +264,9 @@ class AdmissionRow:
 
 @dataclass(frozen=True, slots=True)
 class BookingRow:
-    """A booking as its ticket needs it. ``seats`` are indices, ascending; ``prices`` is ``encode_price_lines``.
+    """A booking with what its ticket needs. ``seats`` are indices, ascending; ``prices`` is ``encode_price_lines``.
 
-    ``cancelled_at`` is None for a booking that stands, ``admitted_at`` until somebody was admitted with its ticket.
+    ``cancelled_at`` is None if it is not cancelled, ``admitted_at`` until somebody was admitted with its ticket.
     """
 
     id: str
@@ -283,12 +284,12 @@ class BookingRow:
     sequence: int = 0
     """How often its seats were exchanged."""
     links_revoked_at: int = 0
-    """Links to its ticket that were made before (ms) open nothing any more; 0: none was revoked."""
+    """Links to its ticket that were made before this time (ms) are revoked; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A booking as it stands, for a rebuild of its show. ``seats`` are indices, ascending."""
+    """A booking in its present state, for a rebuild of its show. ``seats`` are indices, ascending."""
 
     id: str
     owner: str
@@ -309,7 +310,7 @@ class PaidHold:
 
 
 def task_id(queue: Queue, subject: str, kind: str = "", sequence: int = 0) -> str:
-    """Return the id of a task, the same however often it is written; ``sequence`` is the number of exchanges."""
+    """Return the id of a task, always the same for these arguments; ``sequence`` is the number of exchanges."""
     return ".".join(part for part in (queue.value, kind, subject, str(sequence or "")) if part)
 
 
@@ -319,7 +320,7 @@ def seats_of(csv: str | None) -> tuple[int, ...]:
 
 
 def over_at(starts_at: str) -> int:
-    """Return when a show that starts at an ISO 8601 time is certainly over (ms)."""
+    """Return the time (ms) at which a show that starts at an ISO 8601 time is certainly over."""
     return int(datetime.fromisoformat(starts_at).timestamp() + limits.LONGEST_SHOW_S) * 1000
 
 

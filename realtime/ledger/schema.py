@@ -1,9 +1,8 @@
 """The tables of a ledger.
 
-``PRIMARY KEY (show_id, seat)`` of booked seats is the last word on double booking, the primary key of payments (and the
-unique ``payment_id`` of refunds) on money: a payment has one row, which either names its booking or has one refund; if
-the booking was cancelled, both.
-Amounts are paise, times ms since the epoch.
+``PRIMARY KEY (show_id, seat)`` of booked seats makes double booking impossible. The primary key of payments and the
+unique ``payment_id`` of refunds do the same for money: a payment has one row, which names its booking, or it has one
+refund; it has both if the booking was cancelled. Amounts are paise, times ms since the epoch.
 """
 
 from __future__ import annotations

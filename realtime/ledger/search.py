@@ -15,15 +15,15 @@ from realtime.ledger.rows import BookingRow, TaskRow
 from realtime.model import booking_of
 
 MAX_HOLDS = 500
-"""Holds of one person whose bookings are looked for: the newest, most of which may not have been paid."""
+"""Bookings are searched for the newest so many holds of one person. Most of the holds may not have been paid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Which bookings are wanted: all that is given must fit. Times are ms, ``since`` <= booked at < ``until``.
+    """Which bookings are wanted: all given fields must match. Times are ms, ``since`` <= booked at < ``until``.
 
     ``seat`` and ``seat_index`` are the id and index of one seat of ``show``; a cancelled booking is found by the seats
-    that it had. ``email`` and ``phone`` are those of its contact, compared as ``contacts.holds_of_person`` does.
+    that it had. ``email`` and ``phone`` are compared with the contact as in ``contacts.holds_of_person``.
     """
 
     code: str = ""
@@ -48,7 +48,7 @@ class Search(Bookings):
         return found[0] if found else None
 
     async def find_bookings(self, wanted: Find) -> list[BookingRow]:
-        """Return the newest bookings that fit, 100 at most, the newest first."""
+        """Return the newest bookings that match, at most 100, the newest first."""
         condition = _condition(wanted)
         if wanted.email or wanted.phone:
             async with self.snapshot() as connection:

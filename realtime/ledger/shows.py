@@ -1,4 +1,4 @@
-"""A cache of shows and layouts of the ledger, and what their seats cost."""
+"""A cache of the ledger's shows and layouts, and the prices of their seats."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from realtime.wire.shows import Unreadable
 
 
 class UnknownShow(Exception):
-    """The ledger has no such show, or not its layout."""
+    """The ledger has no such show, or does not have its layout."""
 
 
 def seat_indices(layout: Layout, seats: Sequence[str]) -> list[int]:
-    """Return the indices of seat ids in their order, each once; raise ``SeatNotFound`` (details ``seats``)."""
+    """Return the indices of seat ids, in order, without duplicates; raise ``SeatNotFound`` (details ``seats``)."""
     index = {seat.id: n for n, seat in enumerate(layout.seats)}
     if unknown := [seat for seat in seats if seat not in index]:
         raise SeatNotFound(seats=unknown)
@@ -55,8 +55,8 @@ class Shows:
     async def prices(self, show: Show, seats: Sequence[int], at: int, amount: int | None) -> PriceLines:
         """Return the price lines of some seats (indices) at a time (ms).
 
-        ``amount`` (paise) is what was paid. Around midnight before a change of taxes the order may have been made on
-        the day before; the lines of that day are returned if they explain the amount.
+        ``amount`` (paise) is what was paid. If taxes changed at midnight, the order may have been made on the day
+        before; the lines of that day are returned if their total is the amount.
         """
         layout = await self.layout(show.layout)
         categories = [layout.seats[seat].category for seat in seats]

@@ -1,7 +1,7 @@
-"""Notices that the file of a SQLite ledger was deleted or replaced while this process has it open.
+"""Detects that the file of a SQLite ledger was deleted or replaced while this process has it open.
 
-A connection goes on reading and writing the file that it has opened, also once that has no name any more, and SQLite
-reports no error. What is committed there is lost with the last connection.
+A connection keeps reading and writing the file that it has opened, even if that was deleted, and SQLite reports no
+error. What is committed there is lost when the last connection closes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 _OPENED = "tt_file"
-"""In the ``info`` of a connection: the identity of the file that it has open."""
+"""The key in a connection's ``info`` for the identity of the file that it has open."""
 _Identity = tuple[int, int]
 """Device and inode."""
 
@@ -32,7 +32,8 @@ class SqliteFile:
         @event.listens_for(engine.sync_engine, "do_connect")
         def do_connect(*_args: Any) -> None:
             if not self._creates and self._identity() is None:
-                # An empty one in its place could be taken for the ledger, or be overwritten while it is open.
+                # SQLite would create an empty file, which could be mistaken for the ledger, or overwritten by a restore
+                # while it is open.
                 raise FileNotFoundError(f"the file of the ledger is not there: {self._path}")
 
         @event.listens_for(engine.sync_engine, "connect")
@@ -47,7 +48,7 @@ class SqliteFile:
 
     @contextmanager
     def may_create(self) -> Iterator[None]:
-        """Let connections create the file meanwhile, and its folder, unless this process has had it open before."""
+        """Let connections create the file and its folder in the context, unless this process had it open before."""
         if not self._was_opened:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._creates = True

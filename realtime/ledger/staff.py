@@ -1,4 +1,4 @@
-"""Who of the staff has which token, which guests are revoked, and the audit log of what staff did."""
+"""Staff tokens and who has them, revoked guests, and the audit log of what staff did."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Staff(Fencing):
     """Reads and records staff tokens, revoked guests and the audit log. Every write may be repeated."""
 
     async def save_staff_token(self, token: StaffToken) -> None:
-        """Record a token; one that is known stays as it is."""
+        """Record a token; a known token stays as it is."""
         async with self.transaction() as connection:
             await connection.execute(insert_new(connection, schema.staff_tokens).values(asdict(token)))
             await self.advance(connection)
@@ -48,9 +48,9 @@ class Staff(Fencing):
             await self.advance(connection)
 
     async def revoked_guests(self, since: int) -> list[str]:
-        """Return the guests that were revoked since a time (ms), and everybody revoked whose identity never ends.
+        """Return the guests that were revoked since a time (ms), and all revoked owners whose identity never expires.
 
-        These are the customers of shops, and the guests of the first releases.
+        The latter are the customers of shops, and guests of the first releases.
         """
         table = schema.revoked_guests
         wanted = (table.c.at >= since) | (func.length(table.c.owner) != DATED_OWNER_LENGTH)
@@ -59,7 +59,7 @@ class Staff(Fencing):
 
     # --- audit log ------------------------------------------------------------------------------------------------
     async def add_audit(self, row: AuditRow) -> None:
-        """Record what somebody did; an entry that is there already stays."""
+        """Record what somebody did; an entry that exists already stays as it is."""
         async with self.transaction() as connection:
             await connection.execute(insert_new(connection, schema.audit_log).values(asdict(row)))
             await self.advance(connection)

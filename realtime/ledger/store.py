@@ -1,7 +1,7 @@
 """One region's ledger: what keepers and workers write to it and read back.
 
-Every write is idempotent: keepers repeat what they are not sure of. A database that can't be asked right now is
-``LedgerUnavailable``; anything else that it refuses is a fault of the data.
+Every write is idempotent, because keepers repeat a write if they don't know whether it succeeded. If the database can't
+be used at the moment, calls raise ``LedgerUnavailable``; any other error of the database is a fault in the data.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class EventType(StrEnum):
 
 
 HOLD_EVENTS = (EventType.HOLD_CREATED, EventType.HOLD_EXPIRED, EventType.HOLD_RELEASED)
-"""One request for each hold: only for targets that name them."""
+"""There is at least one event for each hold, so only targets that name these types get them."""
 assert tuple(EventType) == EVENTS, "the topology names the same"
 
 

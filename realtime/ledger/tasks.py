@@ -1,4 +1,4 @@
-"""Tasks, whose delivery is a job in a queue, and commands, whose outcome a client may ask for later."""
+"""Tasks, each of which is delivered as a job in a queue, and commands, whose outcome a client may ask for later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tasks(Fencing):
     """Reads tasks and commands, and records what became of them."""
 
     async def unfinished_tasks(self, before: int, limit: int, after: str = "") -> list[TaskRow]:
-        """Return tasks that are not done and were created before a time (ms), by id; those ``after`` an id."""
+        """Return unfinished tasks that were created before a time (ms), sorted by id and beginning ``after`` an id."""
         table = schema.tasks
         query = (
             select(table)
@@ -37,14 +37,14 @@ class Tasks(Fencing):
             return task_row(row) if row is not None else None
 
     async def open_tasks(self, subject: str) -> list[TaskRow]:
-        """Return the tasks of a booking, refund or show that are not done, but for a refund's own."""
+        """Return the unfinished tasks of a booking, refund or show, except those of the queue ``refunds``."""
         async with self.snapshot() as connection:
             return await open_tasks(connection, [subject])
 
     async def claim_task(self, task_id: str, lasts_ms: int) -> bool:
-        """Return whether a task is not done and nobody carries it out; if so, the caller does, for ``lasts_ms``.
+        """Claim a task for the caller, for ``lasts_ms``; return False if it is done or claimed already.
 
-        By the ledger's clock: those of the workers may differ.
+        Times are by the ledger's clock, because those of the workers may differ.
         """
         table = schema.tasks
         async with self.transaction() as connection:
@@ -60,7 +60,7 @@ class Tasks(Fencing):
             await connection.execute(update(table).where(table.c.id == task_id).values(claimed_until=0))
 
     async def finish_task(self, task_id: str, at: int, detail: str = "") -> None:
-        """Record that a task is done. Idempotent: the first time stays."""
+        """Record that a task is done. Idempotent: the first time is kept."""
         table = schema.tasks
         async with self.transaction() as connection:
             await connection.execute(
@@ -69,7 +69,7 @@ class Tasks(Fencing):
 
     # --- commands -------------------------------------------------------------------------------------------------
     async def save_commands(self, commands: Sequence[CommandRow]) -> None:
-        """Record what some requests led to, in one transaction; the first outcome of each stays."""
+        """Record the outcomes of some requests in one transaction; the first outcome of each request is kept."""
         if not commands:
             return
         async with self.transaction() as connection:
@@ -77,7 +77,7 @@ class Tasks(Fencing):
             await self.advance(connection)
 
     async def command(self, owner: str, request_id: str) -> CommandRow | None:
-        """Return what a request of an owner led to, None if it is unknown or was deleted."""
+        """Return the outcome of an owner's request, None if it is unknown or was deleted."""
         table = schema.commands
         query = select(table).where(table.c.owner == owner, table.c.request_id == request_id)
         async with self.snapshot() as connection:
@@ -87,7 +87,7 @@ class Tasks(Fencing):
             return CommandRow(row.owner, row.request_id, row.kind, row.subject, row.outcome, row.at)
 
     async def outcomes_of(self, owner: str) -> int:
-        """Return of how many requests of an owner the outcome is kept."""
+        """Return how many outcomes of an owner's requests are kept."""
         table = schema.commands
         async with self.snapshot() as connection:
             found = await connection.scalar(select(func.count()).select_from(table).where(table.c.owner == owner))

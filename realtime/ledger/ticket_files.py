@@ -12,9 +12,9 @@ class TicketFiles(Database):
     """Reads and records ticket files."""
 
     async def ticket_file(self, booking: str, sequence: int = 0, locale: str = "") -> bytes | None:
-        """Return the PDF of a booking after so many exchanges, None if it has not been drawn (or was deleted).
+        """Return the PDF of a booking with ``sequence`` exchanges, None if it has not been drawn or was deleted.
 
-        With ``locale`` only one in that language.
+        With ``locale``, only a PDF in that language.
         """
         table = schema.ticket_files
         query = select(table.c.pdf).where(table.c.booking_id == booking, table.c.sequence == sequence)
@@ -25,7 +25,7 @@ class TicketFiles(Database):
             return pdf
 
     async def save_ticket_file(self, booking: str, pdf: bytes, locale: str, at: int, sequence: int = 0) -> None:
-        """Record the PDF of a booking; the first one stays until one after a later exchange comes."""
+        """Record the PDF of a booking. The first one is kept until there is one after a later exchange."""
         table = schema.ticket_files
         row = {"booking_id": booking, "sequence": sequence, "locale": locale, "pdf": pdf, "made_at": at}
         async with self.transaction() as connection:

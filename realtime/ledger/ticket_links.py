@@ -12,10 +12,10 @@ class TicketLinkRevocations(Fencing):
     """Revokes links."""
 
     async def revoke_links(self, booking_id: str, at: int, token: str | None = None) -> None:
-        """Revoke the links that were made for a booking until now; later ones are signed with the new time (ms).
+        """Revoke the links that were made for a booking until now; later links are signed with the new time (ms).
 
-        The recorded time rises with each call, also when the clock went back. ``token`` is the fencing token under
-        which the command was read (None: any); raises ``StaleFencingToken``.
+        The recorded time rises with each call, even if the clock went back. ``token`` is the fencing token under which
+        the command was read (None: any); raises ``StaleFencingToken``.
         """
         table = schema.bookings
         revoked_at = table.c.links_revoked_at

@@ -1,6 +1,6 @@
-"""What the ledger proves about the seats of shows: all that a rebuild or a comparison with the lock master needs.
+"""Reads what the ledger proves about the seats of shows, for a rebuild or a comparison with the lock master.
 
-Some shows are read at once, and a booking is one row with its seats: the rows of seats of a big show are many more.
+Several shows are read at once, with one row per booking, because one row per seat would be many more for a big show.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from realtime.model import hold_of
 
 @dataclass(frozen=True, slots=True)
 class ShowTruth:
-    """One show: its bookings that stand and those that are cancelled, holds that were paid for, blocked seats."""
+    """What the ledger has of one show: bookings, cancelled bookings, holds that were paid for, blocked seats."""
 
     booked: list[Booked] = field(default_factory=list)
     cancelled: list[Booked] = field(default_factory=list)
@@ -37,12 +37,12 @@ class Truths(Database):
             return await truths_in(connection, shows)
 
     async def booked(self, show_id: str) -> list[Booked]:
-        """Return all bookings of a show that stand, with their seats' indices, ascending."""
+        """Return all bookings of a show that are not cancelled, with their seats' indices, ascending."""
         return (await self.truths([show_id]))[show_id].booked
 
 
 async def truths_in(connection: AsyncConnection, shows: Sequence[str]) -> dict[str, ShowTruth]:
-    """As ``Truths.truths``, in the snapshot of the caller."""
+    """Do what ``Truths.truths`` does, in the snapshot of the caller."""
     found = {show: ShowTruth() for show in shows}
     for show, booking, owner, payment, cancelled_at, sequence, csv in await connection.execute(_bookings(shows)):
         if csv is None:
@@ -62,7 +62,7 @@ async def truths_in(connection: AsyncConnection, shows: Sequence[str]) -> dict[s
 
 def _bookings(shows: Sequence[str]) -> Any:
     bookings, seats = schema.bookings, schema.booked_seats
-    # A subquery for each booking uses the index of its seats, whatever the database thinks of the sizes of the tables.
+    # A subquery per booking makes the database use the index of seats, whatever sizes it assumes for the tables.
     of_booking = select(func.aggregate_strings(cast(seats.c.seat_index, String), ",")).where(
         seats.c.booking_id == bookings.c.id
     )

@@ -1,7 +1,8 @@
 """Webhooks to the shop's systems: events, their deliveries, and the log of attempts.
 
-An event is written in the transaction of what it reports, with one delivery and one task for each target that wants it.
-Deliveries are numbered in the order in which they are written. Those about one hold, or one show, are made in it.
+An event is written in the same transaction as the change that it reports, with one delivery and one task for each
+target that wants it. Deliveries are numbered in the order in which they are written. Deliveries about the same hold, or
+about the same show, are made in this order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from realtime.ledger.rows import Queue, task_id
 from realtime.ledger.targets import EventType, Target
 
 DELIVERY_MS = 24 * 3600 * 1000
-"""How long a delivery is tried."""
+"""For how long a delivery is tried."""
 
 
 class DeliveryState(StrEnum):
@@ -35,15 +36,15 @@ class DeliveryState(StrEnum):
     OPEN = "open"
     DONE = "done"
     FAILED = "failed"
-    """It was given up; an operator may have it delivered again."""
+    """The delivery was given up; an operator may have it tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at a time (ms). ``subject`` is the booking, refund or show.
 
-    ``about`` is what its order is kept in: the hold, or the show. ``key`` tells events of one type apart; the subject
-    does, if there is no other.
+    ``about`` is the hold or the show whose events are delivered in order. ``key`` distinguishes events of one type; by
+    default it is the subject.
     """
 
     type: EventType
@@ -60,7 +61,7 @@ class Event:
         return f"evt_{digest[:24]}"
 
     def body(self) -> bytes:
-        """Return what targets get."""
+        """Return the body that targets are sent."""
         time = datetime.fromtimestamp(self.at / 1000, UTC).isoformat().replace("+00:00", "Z")
         return orjson.dumps({"type": self.type.value, "timestamp": time, "data": self.data})
 
@@ -105,7 +106,7 @@ class WebhookDeliveries(Fencing):
             return _delivery(row) if row is not None else None
 
     async def open_deliveries_before(self, delivery: Delivery) -> list[Delivery]:
-        """Return, in order, the open ones before a delivery that are about the same and for the same target."""
+        """Return, in order, the earlier open deliveries to the same target about the same hold or show."""
         table = schema.webhook_deliveries
         query = select(table).where(
             table.c.about == delivery.about,
@@ -117,7 +118,7 @@ class WebhookDeliveries(Fencing):
             return [_delivery(row) for row in await connection.execute(query.order_by(table.c.number))]
 
     async def record_attempt(self, delivery_id: str, attempt: Attempt, state: DeliveryState) -> None:
-        """Add an attempt to the log of a delivery, and record what the delivery is now; one that is done stays done."""
+        """Add an attempt to the log of a delivery, and record the delivery's new state, unless it is done already."""
         table = schema.webhook_deliveries
         async with self.transaction() as connection:
             await connection.execute(
@@ -136,7 +137,7 @@ class WebhookDeliveries(Fencing):
             )
 
     async def reopen_delivery(self, delivery_id: str, at: int) -> None:
-        """Make a delivery again that was made or given up, and its task with it; it is tried for another day."""
+        """Reopen a delivery that was made or given up, and its task. It is then tried for another day."""
         table, tasks = schema.webhook_deliveries, schema.tasks
         async with self.transaction() as connection:
             values = {"state": DeliveryState.OPEN.value, "give_up_at": at + DELIVERY_MS}
@@ -174,7 +175,7 @@ class WebhookDeliveries(Fencing):
 
 
 async def write_events(connection: AsyncConnection, events: Sequence[Event], targets: Sequence[Target]) -> None:
-    """Write the deliveries and tasks of some events, in the transaction of the caller; those that are there stay."""
+    """Write the deliveries and tasks of events, in the transaction of the caller. Existing ones stay as they are."""
     wanted = [(event, target) for event in events for target in targets if target.wants(event.type)]
     if not wanted:
         return
@@ -196,7 +197,7 @@ async def write_events(connection: AsyncConnection, events: Sequence[Event], tar
 
 
 def _new_delivery(event: Event, target: Target) -> dict[str, Any]:
-    now = now_ms()  # by the clock of this machine: workers compare with theirs, and a lock master's may be wrong
+    now = now_ms()  # by this machine's clock, because workers compare it with theirs, and a lock master's may be wrong
     return {
         "id": task_id(Queue.WEBHOOKS, event.id, target.name),
         "event": event.id,

@@ -48,8 +48,7 @@ async def run_command(
 
 
 async def declare_layout(master: LockMaster, layout_id: str, blob: bytes, request_id: str = "") -> dict[str, Any]:
-    """Have the region's keeper store a layout; return what it answers. The layout itself is too big for an outbox
-    entry.
+    """Have the region's keeper store a layout; return what it answers. It is too big for an entry of the outbox.
 
     ``blob`` is what ``wire.layouts.encode_layout`` returns. Declaring a layout again has no effect, since its id is its
     hash. Raises what ``run_command`` raises.

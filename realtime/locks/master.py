@@ -90,8 +90,7 @@ class LockMaster:
         timeout_s: float = limits.RELAY_TIMEOUT_S,
         reconciled_only: bool = False,
     ) -> None:
-        """``password`` is for URLs without one. Keepers use a longer ``timeout_s``, because no buyer waits for their
-        calls.
+        """``password`` is for URLs without one. Keepers use a longer ``timeout_s``: no buyer waits for their calls.
 
         ``reconciled_only``: use a server only if a keeper has reconciled it since it became the master.
         """

@@ -115,8 +115,7 @@ class SeatLocks(Holds):
         await self._write("cancel", show_of(sale.hold), sale.hold, sale.owner, csv(sale.seats), sale.payment)
 
     async def reserve(self, sale: Sale, seats: Iterable[int]) -> None:
-        """Reserve free seats for a booking that is about to move to them, all or none; it also keeps the seats that it
-        has.
+        """Reserve free seats for a booking that is about to move to them, all or none; its present seats stay too.
 
         They stay reserved until ``exchange`` or ``cancel``. Idempotent. Raises ``SeatsTaken`` (details ``seats``:
         indices), ``BookingCancelled``.

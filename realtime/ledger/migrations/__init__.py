@@ -1,7 +1,8 @@
-"""The history of the schema: one Alembic revision a change, in ``versions``, applied when a keeper opens its ledger.
+"""The history of the schema: one Alembic revision per change, in ``versions``, applied when a keeper opens its ledger.
 
-A revision's ``upgrade`` is given its ``Operations`` instead of taking Alembic's ``op``, which all of a process share:
-two ledgers may be opened at once. ``schema.py`` is what the newest revision amounts to; a test holds one to the other.
+A revision's ``upgrade`` is given its own ``Operations`` instead of Alembic's ``op``, which is shared by the whole
+process, because two ledgers may be opened at once. ``schema.py`` has the schema after the newest revision; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def upgrade(connection: Connection) -> None:
     """Bring the schema to the newest revision, in the transaction of ``connection``."""
     if _revision(connection) == NEWEST:
         return
-    # Alembic takes most of half a second to import, at every start of a keeper or worker.
+    # Imported only if it is needed: it takes nearly half a second, at every start of a keeper or worker.
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
