@@ -1,6 +1,6 @@
-"""What a network address is called on the lock masters: a keyed hash, so that no master or backup lists addresses.
+"""Names network addresses for the lock masters: a keyed hash, so that no master or backup contains addresses.
 
-Nodes that share the secret call an address by the same name, so it has one limit however many nodes it uses.
+Nodes that share the secret give an address the same name, so it has one limit, however many nodes it uses.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from functools import lru_cache
 
 KEY_BYTES = 12
 CACHED = 65_536
-"""Addresses whose names a node keeps."""
+"""How many addresses' names a node caches."""
 
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AddressKeys:
-    """Names the addresses of clients; those of networks that many people share have no name, so no limit."""
+    """Names the addresses of clients. An address of a network that many people share gets no name, and so no limit."""
 
     def __init__(self, secret: str, shared_networks: Sequence[str], proxies: Sequence[str] = ()) -> None:
         """All nodes of an installation share ``secret``. Raises ``ValueError`` for an invalid network.
 
-        ``proxies`` are those that are trusted: their own addresses are never exempt, because a client whose forwarding
-        headers contradict each other, which it can bring about itself, counts as its proxy.
+        ``proxies`` are the trusted proxies. Their own addresses are never exempt: a client whose forwarding headers
+        contradict each other counts as its proxy, and a client can cause that itself.
         """
         self._key = hashlib.sha256(b"addresses:" + secret.encode()).digest()
         self._shared = [ipaddress.ip_network(network) for network in shared_networks]
@@ -38,7 +38,7 @@ class AddressKeys:
     def _of(self, address: str) -> str:
         if not address:
             return ""
-        # A client's IPv6 address is its /64 network, and the list may name a single address of it.
+        # For IPv6, ``address`` is the client's /64 network, and the list may name a single address in it.
         network = ipaddress.ip_network(address, strict=False)
         if _is_in(network, self._shared) and not _is_in(network, self._proxies):
             return ""

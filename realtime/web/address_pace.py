@@ -1,7 +1,7 @@
-"""How often one network address may ask for something that is work for others than its node.
+"""Limits how often one network address may send requests that cause work beyond the node.
 
-An identity costs nothing, so limits of an owner bound nobody: an address could hold few seats at a time and still keep
-the lock master, the ledger or the payment service busy, for all buyers.
+An identity costs nothing, so limits per owner are not enough: an address could hold few seats at a time and still keep
+the lock master, the ledger or the payment service busy, at the expense of all buyers.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class AddressRateLimited(RateLimited):
     """Too many requests. Wait retry_after_ms before the next one."""
 
     def __init__(self, error: RateLimited) -> None:
-        """The connection of the client should wait ``delay_s`` before its next request, or for this answer."""
+        """Carry on the details of ``error``. The client's next event, or this answer, should wait for ``delay_s``."""
         super().__init__(**error.details)
-        # By chance, so that those who were refused together don't all go on at once.
+        # Random, so that clients that were refused together don't all continue at the same moment.
         self.delay_s = random.uniform(limits.HOLD_DELAY_S / 2, limits.HOLD_DELAY_S)
 
 
 class AddressPace:
-    """The requests of one kind, by address."""
+    """The rate limits of one kind of request, by address."""
 
     def __init__(self, burst: int, per_s: float) -> None:
         """Let each address ask ``burst`` times at once, and then ``per_s`` times a second."""
@@ -46,7 +46,7 @@ class AddressPace:
 
 
 def hold_back_answers() -> Middleware:
-    """Return the middleware that makes clients wait for the answer to a request over HTTP that was refused so."""
+    """Return a middleware that holds back the answer to an HTTP request that was refused by such a limit."""
     held_back = HeldBack()
 
     @web.middleware

@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """The query of ``GET /ops/analytics``: hours from a time to another, of a show or of all, and the form."""
+    """The query of ``GET /ops/analytics``: a range of hours, one show or all, and the format."""
 
     since: Ms | UnsetType = UNSET
     until: Ms | UnsetType = UNSET
@@ -103,7 +103,7 @@ def _csv(rows: list[dict[str, Any]], missing: list[str]) -> web.Response:
     writer.writerow(COLUMNS)
     for row in rows:
         hour = datetime.fromtimestamp(row["hour"] / 1000, INDIA).isoformat(timespec="minutes")
-        # A keeper of the previous release leaves out what it does not know.
+        # A keeper of the previous release leaves out figures that it does not know.
         writer.writerow([hour, *("" if row.get(name) is None else row[name] for name in COLUMNS[1:])])
     headers = {
         "Content-Disposition": 'attachment; filename="analytics.csv"',

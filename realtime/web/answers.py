@@ -1,8 +1,8 @@
-"""What a node answers in JSON (``routing.Route.result``): the types in ``/api/openapi.json``, for everybody.
+"""The types of a node's JSON answers for everybody (``routing.Route.result``), from which OpenAPI is generated.
 
-Those for staff are in ``ops_answers`` and ``ledger_answers``; what another package makes has its type there. A later
-release may add fields: clients pass over those that they don't know. Amounts are paise, times ms since the epoch, seats
-are seat ids, unless a field says otherwise.
+Answers for staff are in ``ops_answers`` and ``ledger_answers``; a value that another package makes has its type there.
+A later release may add fields: clients ignore fields that they don't know. Amounts are paise, times ms since the epoch,
+seats are seat ids, unless a field says otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from realtime.wire.shows import ShowBody
 
 
 class Nothing(TypedDict):
-    """Done; there is nothing to say."""
+    """The request was carried out; the answer is empty."""
 
 
 # --- the node ---------------------------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ class Health(TypedDict):
 
 
 class TransportState(TypedDict):
-    """Whether frames go straight to the sockets, and what keeps them from that."""
+    """Whether the node writes frames directly to the sockets, and which missing parts prevent it."""
 
     fast: bool
     missing: Sequence[str]
@@ -65,7 +65,7 @@ class Session(TypedDict):
 
 
 class Names(TypedDict):
-    """How names are shown in a language."""
+    """Names as they are shown in a language."""
 
     names: dict[str, str]
 
@@ -130,14 +130,14 @@ class SeatMap(TypedDict):
 
 # --- buyers -----------------------------------------------------------------------------------------------------------
 class Held(TypedDict):
-    """A hold, and the time of the server that it counts by."""
+    """A hold, and the server's time, by which its deadline counts."""
 
     hold: HoldBody
     server_time: int
 
 
 class Released(TypedDict):
-    """``hold``: what remains of a hold of which some seats were released."""
+    """``hold``: what remains of the hold, if only some of its seats were released."""
 
     hold: NotRequired[HoldBody]
 
@@ -190,7 +190,7 @@ class RefundsOfHold(TypedDict):
 
 
 class CommandResult(TypedDict):
-    """What a request led to; ``outcome`` is as the request was answered."""
+    """The outcome of a request; ``outcome`` is the answer that the request got."""
 
     request: str
     kind: str
@@ -234,7 +234,7 @@ class BookingDetail(TypedDict):
 
 
 class LinkedBookingBody(BookingDetail):
-    """A booking with the text of its QR code, null where there is none, and a link to its ticket."""
+    """A booking with the text of its QR code (null if there is none) and a link to its ticket."""
 
     ticket: str | None
     link: str
@@ -279,7 +279,7 @@ class Cancelled(TypedDict):
 
 
 class RevokedLinks(TypedDict):
-    """The booking whose links open nothing any more."""
+    """The booking whose links were revoked."""
 
     booking: str
 
@@ -291,7 +291,7 @@ class TicketKeys(TypedDict):
 
 
 class DemoPayment(TypedDict):
-    """A payment at the demo bank, in the form that a confirm takes."""
+    """A payment at the demo bank, in the form for a confirm."""
 
     payment: str
     amount: int

@@ -33,9 +33,9 @@ from realtime.web.staff_api import StaffApi
 from realtime.web.tickets_api import TicketsApi
 
 DOCUMENT_QUALITY = 5
-"""Of the compression of the OpenAPI document: some milliseconds at the start of a node."""
+"""The quality of the compression of the OpenAPI document, which takes some milliseconds when a node starts."""
 ROUTES: web.AppKey[Sequence[Route]] = web.AppKey("routes", Sequence)
-"""Where an application keeps its tables of routes."""
+"""The key under which an application keeps its tables of routes."""
 
 
 def make_app(settings: Settings, region: str, *, static: Path) -> web.Application:

@@ -1,7 +1,7 @@
-"""Answers with bytes that are compressed once: in the best coding that the client accepts, or as its conditions say.
+"""Answers with assets that are compressed once, in the best coding that the client accepts, and checks preconditions.
 
 Preconditions are those of RFC 9110, section 13. An asset has an entity tag and no date, so conditions on dates are
-ignored; a ``Range`` is ignored, too: the answer is the whole file.
+ignored. ``Range`` is ignored too: the answer is the whole file.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from realtime.web.encodings import IDENTITY, choose, matches, names
 from realtime.web.shared_body import body_of
 
 FOR_GOOD = "public, max-age=31536000, immutable"
-"""The Cache-Control of what never changes at its address."""
+"""The Cache-Control of files that never change at their address."""
 _OF_304 = ("ETag", "Cache-Control", "Vary")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file by content coding (``identity`` is always there), its media type, and its entity tag."""
+    """A file in several content codings (``identity`` is always one of them), its media type, and its entity tag."""
 
     content: Mapping[str, bytes]
     media_type: str
@@ -35,9 +35,9 @@ class Asset:
 
 
 def on_conditions(request: web.Request, answer: web.Response) -> web.Response:
-    """Return an answer that has an ``ETag``, or 304 in its place if the client has the same.
+    """Return an answer that has an ``ETag``, or 304 instead if the client has this version already.
 
-    Raises ``HTTPPreconditionFailed`` if the client wants another version only.
+    Raises ``HTTPPreconditionFailed`` if the client asks for another version only.
     """
     etag = answer.headers["ETag"]
     wanted = request.headers.getall("If-Match", ())
@@ -49,7 +49,7 @@ def on_conditions(request: web.Request, answer: web.Response) -> web.Response:
 
 
 def send(request: web.Request, asset: Asset, cache: str) -> web.Response:
-    """Answer with a file, as the conditions of the request say; raises as ``on_conditions``."""
+    """Answer with a file if the conditions of the request allow it; raises what ``on_conditions`` raises."""
     return on_conditions(request, send_whole(request, asset, cache))
 
 

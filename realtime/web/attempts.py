@@ -1,7 +1,7 @@
-"""Wrong secrets: compared in constant time, counted, slowed down, logged once in a while, and shown in ``/metrics``.
+"""Checks secrets in constant time. Wrong ones are counted, slowed down, logged at intervals, and shown in ``/metrics``.
 
-A secret is compared before anything is counted, so a client with the right one is never refused because of the wrong
-ones of others, whose address it may share behind a proxy.
+A secret is compared before anything is counted. So a client with the right secret is never refused because others, who
+may share its address behind a proxy, sent wrong ones.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from realtime.web.held_back import HeldBack
 
 log = logging.getLogger(__name__)
 PREFIX_LENGTH = 4
-"""Characters of a wrong secret by which it is counted: a guesser who knows a part and varies the rest changes address
-more easily than the part."""
+"""Wrong secrets are also counted by so many of their first characters: an attacker who knows the first part of a secret
+and guesses the rest can change the address, but not that part."""
 
 
 def is_secret(given: str, secret: str) -> bool:
-    """Return whether ``given`` is ``secret``, in a time that says nothing about where or by how much they differ."""
+    """Return whether ``given`` is ``secret``, in a time that does not depend on where or by how much they differ."""
     digests = [hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in (given, secret)]
     return hmac.compare_digest(*digests)
 
@@ -33,19 +33,19 @@ def is_secret(given: str, secret: str) -> bool:
 class _Attempts:
     at: float
     wrong: float = 0.0
-    """Those that are not forgiven, at most as many as are answered at once."""
+    """Wrong attempts that are not forgiven yet, at most as many as are answered without delay."""
     recent: float = 0.0
-    """All of the last minutes: each counts for less the longer ago it was."""
+    """Attempts of the last minutes: the longer ago an attempt was, the less it counts."""
 
 
 class AttemptLimiter:
     """Counts the wrong secrets of one kind, by address and by their first characters. Each node counts for itself."""
 
     def __init__(self, kind: str, attempts: int, forgive_s: float, *, short: bool = False) -> None:
-        """Slow down after ``attempts`` wrong ones in a row; one of them is forgiven every ``forgive_s``.
+        """Slow down after ``attempts`` wrong secrets in a row; one of them is forgiven every ``forgive_s``.
 
-        ``kind`` names the secret in the log. A ``short`` secret has no telling prefix, and could be guessed over many
-        connections at a time, whose delays pass beside each other: the delay grows with the wrong ones of an address.
+        ``kind`` names the secret in the log. A ``short`` secret is not counted by prefix. It could be guessed over many
+        connections whose delays run in parallel, so the delay grows with the number of wrong secrets from an address.
         """
         self.wrong = 0
         """Wrong secrets since the node started."""
@@ -60,11 +60,11 @@ class AttemptLimiter:
         self._unlogged = 0
 
     async def count_wrong(self, caller: str, given: str, now: float) -> None:
-        """Count a wrong secret of an address; return if its answer may be given at once. ``now`` is monotonic (s).
+        """Count a wrong secret from an address; return if it may be answered now. ``now`` is monotonic (s).
 
-        After too many of one address, or with one beginning, the answer is held back for ``limits.ATTEMPT_DELAY_S``,
-        or up to ``limits.ATTEMPT_LONGEST_DELAY_S``, and then ``RateLimited`` is raised. A client that does not wait for
-        the answer is not slowed down by this.
+        After too many from one address, or with the same first characters, this waits for ``limits.ATTEMPT_DELAY_S``
+        (up to ``limits.ATTEMPT_LONGEST_DELAY_S`` for a short secret) and then raises ``RateLimited``. It does not slow
+        down a client that sends its next attempt without waiting for the answer.
         """
         self.wrong += 1
         self._log(caller, now)
@@ -82,7 +82,7 @@ class AttemptLimiter:
         self._attempts.pop(f"address {caller}", None)
 
     def _count(self, name: str, now: float) -> float:
-        """Count one more under a name; return for how many seconds that is too many."""
+        """Count one more under a name; return how many seconds to wait before the next, 0 if it is not too many."""
         attempts = self._attempts.setdefault(name, _Attempts(now))
         self._attempts.move_to_end(name)
         if len(self._attempts) > limits.ATTEMPT_CALLERS:
@@ -96,14 +96,14 @@ class AttemptLimiter:
         return 0.0
 
     def _delay_s(self, address: str) -> float:
-        """Return for how long the answer to one wrong secret too many of an address is held back."""
+        """Return for how long the answer to one wrong secret too many from an address is held back."""
         if not self._short:
             return limits.ATTEMPT_DELAY_S
         too_many = max(1.0, self._attempts[address].recent - self._most)
         return min(too_many * limits.ATTEMPT_DELAY_S, limits.ATTEMPT_LONGEST_DELAY_S)
 
     def _log(self, caller: str, now: float) -> None:
-        """Log the wrong ones of an interval in one line: an attacker must not fill the disk."""
+        """Log the wrong secrets of an interval in one line, so that an attacker can't fill the disk."""
         self._unlogged += 1
         if now - self._logged_at >= limits.ATTEMPT_LOG_S:
             log.warning(

@@ -1,6 +1,6 @@
-"""How many seats of each show are free, for lists: seconds old at most, and cheap however many ask.
+"""Counts the free seats of each show for lists: at most some seconds old, and cheap however many clients ask.
 
-Reads the replicas near this node, at most once in ``REFRESH_S``, and of each show only what has changed since.
+Reads the replicas near this node at most once in ``REFRESH_S``, and only shows that have changed since.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from realtime.model import Show
 
 REFRESH_S = 5.0
 _AT_ONCE = 32
-"""Shows that are asked about at once."""
+"""How many shows are read at once."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Availability:
                 done = await asyncio.gather(*(self._read(region, show) for show in part), return_exceptions=True)
                 for error in done:
                     if isinstance(error, RegionUnavailable) and isinstance(error.__cause__, ResponseError):
-                        continue  # the server answers: this show's keys are damaged, and keepers heal them
+                        continue  # the server answers, so this show's keys are damaged; keepers rebuild them
                     if isinstance(error, RegionUnavailable):
                         return
                     if isinstance(error, BaseException):

@@ -1,4 +1,4 @@
-"""How holds, bookings, orders and prices look on the wire; seats by id."""
+"""The wire form of holds, bookings, orders and prices, with seats by id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from realtime.payments.prices import PricesBody, all_in_price, encode_price_line
 from realtime.payments.taxes import supply_day
 
 CACHED = 4096
-"""Price lines, and prices of shows, that a node keeps."""
+"""How many price lines, and prices of shows, a node caches."""
 
 
 class HoldBody(TypedDict):
@@ -35,7 +35,7 @@ class HoldBody(TypedDict):
 
 
 class BookingBody(TypedDict):
-    """A booking; ``instead_of`` where it has equal seats in place of those that were wanted."""
+    """A booking; ``instead_of`` has the wanted seats, if it was given equal seats instead."""
 
     id: str
     hold: str
@@ -67,7 +67,7 @@ def with_seat_ids(error: TicketError, known: SeatIds) -> TicketError:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """What seats cost, in paise, and the same as it is sent. ``body`` is shared: don't change it."""
+    """What seats cost, in paise, and the same in its wire form. ``body`` is shared: don't change it."""
 
     total: int
     body: PricesBody
@@ -80,7 +80,7 @@ def prices_of(show: Show, known: SeatIds, indices: Sequence[int]) -> Priced:
 
 
 def all_in_prices(show: Show) -> dict[str, int]:
-    """Return what one seat of each category costs today in all, in paise: what buyers see before they choose.
+    """Return the total price of one seat of each category today, in paise, as buyers see it before they choose.
 
     The answer is shared: don't change it.
     """
@@ -92,7 +92,7 @@ def _all_in_prices(prices: tuple[tuple[str, int], ...], fee: Fee, admission: Adm
     return {name: all_in_price(dict(prices), name, fee, admission, day) for name, _price in prices}
 
 
-# Every answer about a live hold has its prices, and the holds of a show have few combinations of categories.
+# Cached: every answer about a live hold has prices, and the holds of a show have few combinations of categories.
 @lru_cache(CACHED)
 def _priced(
     prices: tuple[tuple[str, int], ...], categories: tuple[str, ...], fee: Fee, admission: Admission, day: date
@@ -123,7 +123,7 @@ _BOOKING_STATES: dict[HoldState, Literal["booked", "cancelled"]] = {
 
 
 def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[int] = ()) -> BookingBody:
-    """Return a booking; ``instead_of`` where it has equal seats in place of those that were ``wanted``."""
+    """Return a booking; ``instead_of`` has the ``wanted`` seats, if it was given equal seats instead."""
     body: BookingBody = {
         "id": booking_of(hold.id),
         "hold": hold.id,
@@ -137,7 +137,7 @@ def booking_body(hold: Hold, known: SeatIds, state: HoldState, wanted: Sequence[
 
 
 def recorded_booking_body(booking: Mapping[str, Any]) -> BookingBody:
-    """Return a booking that the ledger has, as ``keeper.queries`` answers it."""
+    """Return a booking from the ledger, which is an answer of ``keeper.queries``."""
     return {
         "id": booking["id"],
         "hold": hold_of(booking["id"]),

@@ -43,15 +43,15 @@ class BoxOffice:
         address_keys: AddressKeys,
         pressure: Pressure | None = None,
     ) -> None:
-        """``locks`` maps every region to its seat locks. Without ``pressure`` nobody has to solve a challenge."""
+        """``locks`` maps every region to its seat locks. Without ``pressure``, nobody has to solve a challenge."""
         self._directory = directory
         self._locks = locks
         self._identities = identities
         self._address_keys = address_keys
         self._pressure = pressure
-        # An address has few seats at a time, but could take and release them again and again. Each time a record stays
-        # on the master for minutes, and what a request led to in the ledger for a week; bookings wait behind that in
-        # the outbox.
+        # An address can hold few seats at a time, but it could take and release them again and again. Each hold leaves
+        # a record on the master for minutes, and an outcome in the ledger for a week, which goes through the outbox
+        # ahead of others' bookings.
         self._pace = AddressPace(limits.ADDRESS_HOLDS_BURST, limits.ADDRESS_HOLDS_PER_S)
         self.sales = {region: {"holds": 0, "conflicts": 0, "bookings": 0} for region in locks}
         """Counts since the node started, by the region that owns the seats: holds granted, holds refused because seats
@@ -59,9 +59,9 @@ class BoxOffice:
 
     # --- requests of a buyer --------------------------------------------------------------------------------------
     async def hold(self, owner: str, ask: HoldSeats, address: str, kiosk: str = "") -> dict[str, Any]:
-        """Hold all of ``ask.seats`` or none, for a client at a network address; ``kiosk`` is the id of one there.
+        """Hold all of ``ask.seats`` or none, for a client at a network address; ``kiosk`` is its id if it is a kiosk.
 
-        Raises ``AddressRateLimited`` for an address that asks for too many holds.
+        Raises ``AddressRateLimited`` if the address asks for too many holds.
         """
         if len(set(ask.seats)) != len(ask.seats):
             raise BadRequest("The same seat is listed twice.")
@@ -101,13 +101,13 @@ class BoxOffice:
         """Return the current state of a hold, to its owner only."""
         show, known = await self._show_of(hold_id)
         hold, now = await self._locks_of(hold_id).get(hold_id)
-        # Read as one that does not exist; only who would change it is answered ``not_your_hold``.
+        # Answered like a hold that does not exist; ``not_your_hold`` is only for requests that would change it.
         if hold.owner != owner:
             raise HoldNotFound()
         return {"hold": bodies.hold_body(hold, show, known), "server_time": now}
 
     async def booking(self, owner: str, booking_id: str) -> dict[str, Any]:
-        """Return a booking (also one that the ledger has not recorded yet, or has cancelled), to its owner only."""
+        """Return a booking, even if it is not recorded yet or is cancelled, to its owner only."""
         if not is_booking_id(booking_id):
             raise BookingNotFound()
         hold_id = hold_of(booking_id)
@@ -121,7 +121,7 @@ class BoxOffice:
         return {"booking": bodies.booking_body(hold, known, hold.state)}
 
     def count_booking(self, region: str) -> None:
-        """Count a booking that was confirmed to its buyer."""
+        """Count a booking that its buyer was answered."""
         self.sales[region]["bookings"] += 1
 
     # --- routing --------------------------------------------------------------------------------------------------

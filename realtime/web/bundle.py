@@ -1,7 +1,7 @@
 """The bundled pages: what ``scripts/bundle.mjs`` made at install, in memory.
 
-A bundle is used only while it fits the sources beside it. After a change of a source the node serves the sources, one
-module a file, until the bundles are made again: a page never shows something older than its sources.
+A bundle is used only if it was made from the sources beside it. After a source has changed, the node serves the
+sources, one file per module, until the bundles are made again. So a page is never older than its sources.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Bundle:
 
 
 def load(static: Path) -> Bundle | None:
-    """Return the bundle in ``static``, or None if there is none that fits the sources."""
+    """Return the bundle in ``static``, or None if there is none that was made from the present sources."""
     built = static / "built"
     try:
         manifest = msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest)
@@ -62,7 +62,7 @@ def _asset(file: Path) -> Asset:
 
 
 def _digest(static: Path, sources: list[str]) -> str:
-    """As ``scripts/bundle.mjs`` computes it."""
+    """Compute the digest of the sources in the same way as ``scripts/bundle.mjs``."""
     whole = hashlib.sha256()
     for path in sorted(sources):
         whole.update(f"{path}\0".encode())

@@ -1,4 +1,4 @@
-"""Challenges: work or a puzzle that a client has to solve before it may hold seats while there is pressure.
+"""Challenges: work or a puzzle that a client has to solve before it may hold seats while demand is very high.
 
 The topology chooses it (``[challenge]``): ``altcha``, proof of work, or ``package.module:factory`` of your own code:
 ``factory(secret: str, options: Mapping[str, object]) -> Challenge``.
@@ -27,7 +27,7 @@ from realtime.web.rate_limits import RateLimits
 SOLVE_S = 300
 """How long a client may take to solve a challenge, and how long a solved one is remembered."""
 DEFAULT_MAX_NUMBER = 50_000
-"""Hashes of a proof of work at most, on average half of it: about a second in a browser."""
+"""The most hashes of a proof of work (on average half of it): about a second in a browser."""
 
 
 class Challenge(Protocol):
@@ -52,7 +52,7 @@ class Altcha:
     """Proof of work in the form of altcha.org, version 1 with SHA-256."""
 
     def __init__(self, secret: str, options: Mapping[str, object]) -> None:
-        """``options``: ``max_number``, the number of hashes at most."""
+        """``options`` may have ``max_number``, the most hashes."""
         self._key = f"challenge:{secret}"
         most = options.get("max_number", DEFAULT_MAX_NUMBER)
         if not isinstance(most, int) or not 1 <= most <= 10_000_000 or set(options) - {"max_number"}:
@@ -74,7 +74,7 @@ class Altcha:
         }
 
     def solved(self, solution: str, bound_to: str) -> str | None:
-        """Return the challenge itself, which is its id."""
+        """Return the text of the challenge, which is also its id."""
         try:
             known = msgspec.json.decode(base64.b64decode(solution, validate=True), type=_Solution)
         except (ValueError, msgspec.MsgspecError, RecursionError):
@@ -102,15 +102,15 @@ def make_challenge(terms: ChallengeTerms, secret: str) -> Challenge | None:
 
 
 class Pressure:
-    """Asks for a challenge while holds come faster than people make them, of one address or for one show.
+    """Asks for a challenge while one address or one show gets more holds than people make.
 
     Each node counts for itself. A solved challenge is used once: the owning master remembers it.
     """
 
     def __init__(self, challenge: Challenge, terms: ChallengeTerms, also: Sequence[Challenge] = ()) -> None:
-        """``terms`` say how many holds there may be without one.
+        """``terms`` say how many holds are allowed without a challenge.
 
-        Solutions of ``also`` are accepted, too: while the secret is rotated, other nodes issue those.
+        Solutions of the challenge ``also`` are accepted too, because other nodes issue it while the secret is rotated.
         """
         self._challenge = challenge
         self._all = (challenge, *also)
@@ -121,7 +121,7 @@ class Pressure:
     async def check_hold(
         self, master: LockMaster, show: str, owner: str, hold_id: str, address: str, solution: str | None
     ) -> None:
-        """Return if a hold may be asked for; raise ``ChallengeRequired`` (details ``challenge``).
+        """Return if the hold may be requested; otherwise raise ``ChallengeRequired`` (details ``challenge``).
 
         ``address`` is the name of the network address, "" for one that is exempt.
         """
@@ -140,7 +140,7 @@ class Pressure:
             raise ChallengeRequired(challenge=self._challenge.issue(bound_to)) from None
 
     async def _is_first_use(self, master: LockMaster, challenge: str, hold_id: str) -> bool:
-        """Return whether a challenge is solved for the first time, or again for the same hold: its answer was lost."""
+        """Return whether a solution is used for the first time, or again for the same hold, whose answer was lost."""
         key = keys.solved_challenge(challenge)
         if await master.command("SET", key, hold_id, "NX", "EX", SOLVE_S + limits.DEFAULT_HOLD_S):
             return True

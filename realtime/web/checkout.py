@@ -1,6 +1,6 @@
 """The checkout: what comes of the payments of holds; ``orders`` are made before.
 
-Once the gateway vouches for a payment, it becomes a booking or a refund, whatever the buyer is answered: the lock
+Once the gateway has confirmed a payment, it becomes a booking or a refund, whatever the buyer is answered: the lock
 master sends it to the ledger in the same step in which it decides.
 """
 
@@ -49,11 +49,11 @@ from realtime.wire.layouts import decode_layout
 from realtime.wire.requests import ConfirmHold
 
 NOTHING_WANTED = (HoldLost, HoldNotFound, SeatNotFound)
-"""What a confirm is refused with before its payment is verified. The payment may be genuine all the same."""
+"""The errors with which a confirm is refused before its payment is verified. The payment may still be genuine."""
 NO_AMOUNT = -1
-"""No payment is of this amount."""
+"""An amount that no payment has."""
 RETURNED = (BookingCancelled, BookingRejected, HoldEnded, HoldLost, HoldNotFound, SeatNotFound)
-"""Answers of the lock master to a confirm after which the payment is returned."""
+"""The lock master's answers to a confirm after which the payment is returned."""
 
 
 class Checkout:
@@ -68,7 +68,7 @@ class Checkout:
         on_booked: Callable[[str], None],
         address_keys: AddressKeys,
     ) -> None:
-        """``origins`` are those that a buyer may be sent back to; ``on_booked`` counts a booking of a region."""
+        """Buyers may be sent back to ``origins`` only; ``on_booked`` counts a booking of a region."""
         self._directory = directory
         self._locks = locks
         self._payments = payments
@@ -81,8 +81,8 @@ class Checkout:
     async def confirm(self, owner: str, ask: ConfirmHold) -> dict[str, Any]:
         """Book a paid hold. The state is ``booked`` once the ledger has it, ``pending`` after ``LEDGER_WAIT_S``.
 
-        ``refund`` in the answer or in the error: the ledger has that this payment must be returned. Raises a retryable
-        error while it is open what becomes of the payment.
+        ``refund`` in the answer or in the error means that the ledger has recorded a refund of this payment. Raises a
+        retryable error as long as the outcome of the payment is not known.
         """
         try:
             show, known, wanted = await self._wanted(ask)
@@ -92,7 +92,7 @@ class Checkout:
             raise
         amount = bodies.prices_of(show, known, wanted).total
         if amount == 0 and (await self._locks_of(ask.hold).get(ask.hold))[0].owner != owner:
-            raise NotYourHold()  # nothing was paid: a hold that is unknown here, or another buyer's, is left alone
+            raise NotYourHold()  # nothing was paid, so an unknown hold, or another buyer's, is left as it is
         payment = await self._verified(ask, amount, bodies.seat_ids(known, wanted))
         settled: asyncio.Future[HoldState] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(ask.hold, [])
@@ -107,7 +107,7 @@ class Checkout:
             if not waiting:
                 self._waiting.pop(ask.hold, None)
         if state is HoldState.REJECTED:
-            # The lock master answers now as the ledger has decided, with the refund.
+            # The ledger has decided. Asked again, the lock master now answers accordingly, with the refund.
             hold, refund = await self._book(show, known, owner, payment, ask.hold, wanted)
             state = hold.state
         if state is HoldState.BOOKED:
@@ -116,9 +116,9 @@ class Checkout:
         return answer if refund is None else {**answer, "refund": refund}
 
     async def _wanted(self, ask: ConfirmHold) -> tuple[Show, SeatIds, Sequence[int]]:
-        """Return the show of a hold, and the seats to book: those that the client names, or all of the hold.
+        """Return the show of a hold, and the seats to book: those that the client names, or all seats of the hold.
 
-        Exactly these are paid for and booked: another request may release seats of the hold meanwhile.
+        Exactly these are paid for and booked, even if another request releases seats of the hold meanwhile.
         """
         show, known = await show_of_hold(self._directory, ask.hold)
         if ask.seats is not None:
@@ -129,7 +129,7 @@ class Checkout:
         return show, known, wanted
 
     async def _unwanted_refund(self, ask: ConfirmHold) -> dict[str, Any] | None:
-        """Return the refund of a genuine payment for what can't be booked; None if it has none, or is not genuine."""
+        """Return the refund of a genuine payment for something that can't be booked; None if there is no refund."""
         if not is_hold_id(ask.hold) or region_of(ask.hold) not in self._locks:
             return None
         try:
@@ -139,10 +139,10 @@ class Checkout:
         return None
 
     async def _verified(self, ask: ConfirmHold, amount: int, seats: Sequence[str]) -> PaymentProof:
-        """Return the payment that the gateway vouches for, captured. Raises ``PaymentRefused``, ``PaymentUnavailable``.
+        """Return the payment, confirmed and captured by the gateway. Raises ``PaymentRefused``, ``PaymentUnavailable``.
 
-        While the gateway does not answer, the hold is kept. Money that is not for what is asked is reported, as by
-        a webhook: the ledger makes a booking of what it pays for, or a refund.
+        While the gateway does not answer, the hold is kept. If a genuine payment is not for what is asked, it is
+        reported in the same way as by a webhook, and the ledger makes a booking of what it pays for, or a refund.
         """
         contact = encode_contact(ask.contact)
         if amount == 0:
@@ -164,10 +164,10 @@ class Checkout:
         return verified
 
     async def report(self, region: str, event: WebhookEvent) -> dict[str, Any]:
-        """Report what the gateway says to a region's keepers; return their reply once the ledger has it.
+        """Report what the gateway says to a region's keepers; return their reply after the ledger has recorded it.
 
-        ``ours`` in it is False if the payment is not the region's, ``refund`` is that of a payment that has one. Raises
-        a retryable ``TicketError`` if the event must be reported again.
+        In the reply, ``ours`` is False if the payment does not belong to the region, and ``refund`` is the payment's
+        refund, if it has one. Raises a retryable ``TicketError`` if the event must be reported again.
         """
         master, reply = self._locks[region].master, new_reply_id()
         report = encode_report(PaymentReport.of(event))
@@ -212,13 +212,13 @@ class Checkout:
     async def _equal_blocks(self, show: Show, wanted: Sequence[int]) -> list[list[int]]:
         blob = await self._directory.layout_blob(show.layout)
         if blob is None:
-            raise RegionUnavailable(region=show.region)  # its region has lost the layout, and gets it back
+            raise RegionUnavailable(region=show.region)  # its master has lost the layout; keepers restore it
         layout = await asyncio.to_thread(decode_layout, blob)
         return await free_equal_blocks(self._locks[show.region], show.id, layout, wanted)
 
     # --- notices from the keepers ---------------------------------------------------------------------------------
     def settled(self, hold_id: str, state: HoldState) -> None:
-        """Wake the confirms that wait on this node for the ledger's decision about a hold."""
+        """Resume the confirms that wait on this node for the ledger's decision about a hold."""
         for waiter in self._waiting.get(hold_id, ()):
             if not waiter.done():
                 waiter.set_result(state)
@@ -227,7 +227,7 @@ class Checkout:
         try:
             return await asyncio.wait_for(settled, limits.LEDGER_WAIT_S)
         except TimeoutError:
-            # The notice may have been lost with a feed, so the master is asked once.
+            # The notice may have been lost with a feed, so the master is asked once in the end.
             try:
                 return (await self._locks_of(hold_id).get(hold_id))[0].state
             except TicketError:

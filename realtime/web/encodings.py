@@ -1,4 +1,4 @@
-"""Chooses a content coding by a request's ``Accept-Encoding`` (RFC 9110, 12.5.3), and makes them. Pure."""
+"""Chooses a content coding by a request's ``Accept-Encoding`` (RFC 9110, 12.5.3), and compresses. Pure."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ IDENTITY = "identity"
 BROTLI, GZIP = "br", "gzip"
 _PREFERRED = (BROTLI, GZIP, IDENTITY)
 _LEAST = 1e-4
-"""Below every quality that can be written: three decimals."""
+"""Lower than every quality that a header can have: qualities have three decimals."""
 
 
 def choose(accepted: str | None, available: Iterable[str]) -> str:
     """Return which of the ``available`` codings (``br``, ``gzip``, ``identity``) to send.
 
-    That is the acceptable one with the highest quality; of equal ones the one that compresses best. Without the header
-    it is ``identity``. A coding with quality 0 is not sent, unless nothing that is acceptable is available: then the
-    answer is ``identity``, as most servers do.
+    It is the acceptable coding with the highest quality; among equal ones, the one that compresses best. Without the
+    header it is ``identity``. A coding with quality 0 is not sent. If no available coding is acceptable, the answer is
+    ``identity``, as with most servers.
     """
     if accepted is None:
         return IDENTITY
     named = dict(map(_quality, filter(str.strip, accepted.split(","))))
     others = named.get("*", 0.0)
-    # Without being named, no coding but ``identity`` is acceptable; that one is, with the lowest preference.
+    # A coding that is not named is not acceptable, except ``identity``, which has the lowest preference.
     plain = others if "*" in named else _LEAST
     quality = {name: named.get(name, plain if name == IDENTITY else others) for name in _PREFERRED}
     choices = [name for name in _PREFERRED if name in set(available) and quality[name] > 0]
@@ -49,7 +49,7 @@ def _canonical(name: str) -> str:
 
 
 def matches(condition: str, etag: str) -> bool:
-    """Return whether ``If-None-Match`` names this entity tag (weak comparison: a coding does not make a difference)."""
+    """Return whether ``If-None-Match`` names this entity tag (weak comparison, so the coding makes no difference)."""
     return names(condition.replace("W/", ""), etag)
 
 

@@ -1,8 +1,8 @@
 """The Socket.IO events of a node. Each event takes one object and is acknowledged with one object.
 
 The answer is ``{"ok": true, ...}`` or ``{"ok": false, "error": {"code", "message", "retryable", ...}}``, also for
-malformed input; a traceback goes to the log only. What happens to a hold or booking is sent to every connection that
-its owner has on this node.
+malformed input; a traceback goes to the log only. Changes of a hold or booking are sent to every connection that its
+owner has on this node.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from realtime.wire.requests import (
 )
 
 DRAIN_CHUNK = 100
-"""Connections that are closed between two pauses while the node drains."""
+"""How many connections are closed between two pauses while the node drains."""
 NOTICE_CHUNK = 100
-"""Connections of one owner that get a notice in one iteration of the loop: about a millisecond."""
+"""How many connections of one owner get a notice in one iteration of the event loop: about a millisecond."""
 T = TypeVar("T")
 Payload = dict[str, Any]
 
@@ -56,7 +56,7 @@ class _Client:
     owner: str
     address: str
     staff_token: str
-    """Of a kiosk; "" for others, and once it was refused."""
+    """The staff token of a kiosk; "" for other clients, and after the token was refused."""
     budget: Budget
     busy: int = 0
     """Events of this client that are being answered."""
@@ -78,8 +78,8 @@ class Events:
     ) -> None:
         """Register the handlers; ``sio`` must not be serving yet.
 
-        ``kiosk`` returns a kiosk by its address and staff token, None for others; it raises ``RegionUnavailable`` while
-        that is not known.
+        ``kiosk`` returns a kiosk by its address and staff token, None for other clients; it raises
+        ``RegionUnavailable`` if it can't tell at the moment.
         """
         self._sio = sio
         self._identities = identities
@@ -132,11 +132,11 @@ class Events:
         return None
 
     async def _disconnect(self, sid: str, *_reason: object) -> Payload | None:
-        # It also calls this one for an event named "disconnect"; a client that really left is not connected any more.
+        # The framework also calls this for an event named "disconnect". A client that has really left is not connected.
         if self._rooms.fanout.is_connected(sid):
             return await self._unknown("disconnect", sid)
         self._rooms.drop(sid)
-        # Otherwise the client could connect to the namespace again in this connection, with a full token bucket.
+        # Otherwise the client could connect to the namespace again over this connection, with a full token bucket.
         self._rooms.fanout.finish(sid)
         client = self._clients.pop(sid, None)
         if client is not None:
@@ -206,20 +206,21 @@ class Events:
         return await self._checkout.order(client.owner, ask, client.address, kiosk)
 
     async def _kiosk_of(self, client: _Client, show: str) -> str:
-        """Return the id of the kiosk that a client is, if the show is in its theatre; "" for others.
+        """Return the client's id if it is a kiosk of the show's theatre; "" otherwise.
 
-        A kiosk has the limits of an address for itself: many people book at the kiosks of a foyer, which may share one.
+        A kiosk has the limits of an address to itself, because many people book at the kiosks of a foyer, which may
+        share an address.
         """
         if not client.staff_token:
             return ""
         try:
             kiosk = await self._kiosk(client.address, client.staff_token)
         except RegionUnavailable:
-            return ""  # until it is known again who this is
+            return ""  # until it is known again whether this is a kiosk
         if kiosk is None:
-            client.staff_token = ""  # or each hold would count as a wrong token
+            client.staff_token = ""  # forgotten, or each hold would count as another wrong token
             return ""
-        with contextlib.suppress(ShowNotFound, RegionUnavailable):  # its request is refused for that
+        with contextlib.suppress(ShowNotFound, RegionUnavailable):  # the request itself is refused for it
             return kiosk.id if kiosk.theatre == self._directory.declared_show(show).theatre else ""
         return ""
 
@@ -232,7 +233,7 @@ class Events:
 
     # --- notices from the keepers ---------------------------------------------------------------------------------
     def on_notice(self, notice: Payload) -> None:
-        """Handle a keeper's notice about a hold: wake the confirms that wait for it, inform its owner's connections."""
+        """Handle a keeper's notice about a hold: resume confirms that wait for it, notify its owner's connections."""
         hold_id, owner, kind = notice["hold"], notice["owner"], notice["kind"]
         if kind == "booked":
             self._checkout.settled(hold_id, HoldState.BOOKED)
@@ -266,7 +267,7 @@ class Events:
     async def _booking(self, notice: Payload, state: HoldState) -> bodies.BookingBody | Payload:
         """Return the booking in a notice. The notice has the seats, so no node asks the master across India.
 
-        Without the seats, for a show that was archived.
+        If the show was archived, the booking has no seats.
         """
         hold_id = notice["hold"]
         try:
@@ -280,8 +281,8 @@ class Events:
     async def drain(self) -> None:
         """Send ``node:leaving`` to all clients and close each connection once its pending events are answered.
 
-        At most ``limits.DRAIN_PER_S`` connections are closed a second, so that the other nodes can accept them.
-        Returns when all are closed, or ``limits.DRAIN_S`` after the last client was notified.
+        At most ``limits.DRAIN_PER_S`` connections are closed a second, so that the other nodes can accept them. Returns
+        when all connections are closed, or ``limits.DRAIN_S`` after the last client was notified.
         """
         self._draining = True
         leaving = encode("node:leaving", {})

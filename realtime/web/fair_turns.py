@@ -1,6 +1,6 @@
-"""Lets a bounded number of requests do something at a time; those that wait take turns by network address.
+"""Lets a bounded number of requests run at a time; network addresses take turns in getting the next place.
 
-So an address that asks for much makes itself wait, and others hardly.
+So an address with many requests waits for itself and hardly delays others.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ class FairTurns:
     """Like a semaphore, but fair to addresses instead of to requests."""
 
     def __init__(self, at_once: int) -> None:
-        """``at_once`` turns may be under way."""
+        """At most ``at_once`` requests have a turn at a time."""
         self._free = at_once
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        """Those who wait, by address; the address whose turn is next comes first."""
+        """The waiting requests, by address; the address whose turn is next comes first."""
 
     @contextlib.asynccontextmanager
     async def turn(self, address: str, timeout_s: float) -> AsyncIterator[None]:
-        """Take a turn for the time of the context.
+        """Wait for a turn, and keep it until the end of the context.
 
-        Raises ``Overloaded`` if ``limits.ADDRESS_WAITING`` of the address wait already, or if no turn comes in time.
+        Raises ``Overloaded`` if ``limits.ADDRESS_WAITING`` requests of the address are waiting, or if no turn comes in
+        time.
         """
         if self._free > 0:
             self._free -= 1
@@ -49,7 +50,7 @@ class FairTurns:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._pass_on()  # it came at the same moment
+                self._pass_on()  # the turn came at the same moment
             else:
                 self._forget(address, turn)
             if isinstance(error, TimeoutError):
@@ -68,7 +69,7 @@ class FairTurns:
             turn = waiting.popleft()
             if waiting:
                 self._waiting[address] = waiting
-            if not turn.done():  # else the request has just given up
+            if not turn.done():  # otherwise the request has just given up
                 turn.set_result(None)
                 return
         self._free += 1

@@ -1,4 +1,4 @@
-"""The gate's API: admits people with what they show, leases tickets to devices, takes their reports (docs/gate.md)."""
+"""The API of gates: admits people by their tickets, leases tickets to devices, accepts their reports (docs/gate.md)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ MAX_SHOWN = 512
 GateName = Annotated[str, Meta(max_length=limits.MAX_ID_LENGTH, pattern=PLAIN_TEXT)]
 Section = Annotated[str, Meta(max_length=limits.MAX_TEXT_LENGTH, pattern=PLAIN_TEXT)]
 LeaseSecret = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}\Z")]
-"""A random secret that a device makes for each lease: a client that has it may admit with the leased tickets."""
+"""A random secret that a device makes for each lease. A client that has it may admit with the leased tickets."""
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """Body of ``POST /gate/admit``: the text of a QR code, or a typed code, at a gate of a theatre.
+    """Body of ``POST /gate/admit``: the text of a QR code or a typed code, and the theatre of the gate.
 
     Without ``show`` the gate admits to every show that starts about now.
     """
@@ -53,7 +53,7 @@ class Shown(msgspec.Struct, frozen=True):
 class GateLease(msgspec.Struct, frozen=True):
     """Body of ``POST /gate/lease``: begins or renews a lease of the tickets of a show, or of some of its sections.
 
-    ``known`` is the ``digest`` of the list that the device has: an equal one is not sent again.
+    ``known`` is the ``digest`` of the list that the device has; if the list is unchanged, it is not sent again.
     """
 
     theatre: Id
@@ -72,7 +72,7 @@ class GateReturn(msgspec.Struct, frozen=True):
 
 
 class GateReport(msgspec.Struct, frozen=True):
-    """Body of ``POST /gate/reports``: admissions under a lease, by ticket code: how long ago (ms) each was."""
+    """Body of ``POST /gate/reports``: how long ago (ms) each admission under a lease was, by ticket code."""
 
     theatre: Id
     lease: LeaseSecret
@@ -124,7 +124,7 @@ class GateApi:
                 self._admit,
                 "Admit with a ticket, once",
                 Shown,
-                recorded=False,  # the ledger has admissions, and conflicts, by themselves
+                recorded=False,  # the ledger keeps admissions and conflicts in tables of their own
                 result=ledger_answers.Admitted,
             ),
             for_gates(
@@ -210,7 +210,7 @@ class GateApi:
         master = self._masters[self._region(request, ask.theatre)]
         fields = ("theatre", "show", "lease", "gate", "sections")
         leased = await run_command(master, "gate_lease", {name: getattr(ask, name) for name in fields})
-        # A keeper of the previous release has no names of seats.
+        # A keeper of the previous release sends no names of seats.
         listed = {"tickets": leased["tickets"], "seats": leased.get("seats", {})}
         digest = hashlib.sha256(orjson.dumps(listed, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
         request[DETAIL] = _recorded(ask)
@@ -231,7 +231,7 @@ class GateApi:
         return json_answer(await run_command(master, "gate_report", msgspec.to_builtins(ask)))
 
     async def _overview(self, _request: web.Request) -> web.Response:
-        """Answer with the leases and conflicts of all regions, and ``shows`` with what they are about, by id.
+        """Answer with the leases and conflicts of all regions, and the ``shows`` concerned, by id.
 
         A region that does not answer is named in ``missing``. A keeper of the previous release leaves out ``shows``.
         """
@@ -262,11 +262,11 @@ class GateApi:
 
     # --- what is shown --------------------------------------------------------------------------------------------
     def _named(self, ticket: str, region: str) -> dict[str, Any]:
-        """Return what names the booking; raise ``TicketUnreadable``, or ``WrongShow`` for one of another region."""
+        """Return what names the booking; raise ``TicketUnreadable``, or ``WrongShow`` if it is in another region."""
         try:
             return {"code": normalise(ticket)}
         except CodeInvalid:
-            claims = self._claims(ticket)  # the id of a booking is no ticket: payment services know it
+            claims = self._claims(ticket)  # the id of a booking is not accepted: payment services know it
         if region_of(claims.show) != region:
             raise WrongShow(show=claims.show)
         return {"code": claims.code}
@@ -279,7 +279,7 @@ class GateApi:
 
 
 def _recorded(ask: GateLease | GateReturn) -> str:
-    """Return what the audit log gets of a request: with the name of the lease in place of its id, a secret."""
+    """Return the body of a request for the audit log, with the lease's name instead of its id, which is a secret."""
     named = msgspec.to_builtins(ask) | {"lease": lease_key(ask.lease)}
     named.pop("known", None)
     return orjson.dumps({name: value for name, value in named.items() if value}).decode()[: limits.MAX_AUDIT_DETAIL]

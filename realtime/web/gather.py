@@ -1,4 +1,4 @@
-"""Which region to ask, and asking several at once: a region that does not answer delays nothing but itself."""
+"""Finds the region to ask, or asks several at once, so that a region that does not answer delays no other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ask: TypeAlias = Callable[[LockMaster, str, dict[str, Any]], Awaitable[Any]]
 
 
 def master_of_booking(masters: Mapping[str, LockMaster], booking: str) -> LockMaster:
-    """Return the master of the region that has a booking; raise ``BookingNotFound`` where the id names none."""
+    """Return the master of the region that has a booking; raise ``BookingNotFound`` if its id names no region."""
     master = masters.get(region_of(booking))
     if master is None or not is_booking_id(booking):
         raise BookingNotFound()
@@ -27,7 +27,7 @@ async def ask_all(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the answers to a query (``keeper.queries``) by region, and the regions that can't answer now.
 
-    ``ask`` asks one region, by default as ``run_query``. Raises a refusal that is not retryable.
+    ``ask`` asks one region; the default is ``run_query``. Raises a region's refusal if it is not retryable.
     """
     ask = ask or run_query
     results = await asyncio.gather(*(ask(master, name, body) for master in masters.values()), return_exceptions=True)
@@ -46,6 +46,6 @@ async def ask_all(
 async def ask_for_rows(
     masters: Mapping[str, LockMaster], name: str, body: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the rows that answer a query, each with its ``region``, and the regions that gave none."""
+    """Return the rows that answer a query, each with its ``region``, and the regions that did not answer."""
     answers, missing = await ask_all(masters, name, body)
     return [{**row, "region": region} for region, rows in answers.items() for row in rows], missing

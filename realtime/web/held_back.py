@@ -1,4 +1,4 @@
-"""Answers that are held back: a client that asks too much waits for them."""
+"""Holds back answers, so that a client that asks too much has to wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class HeldBack:
         self.waiting = 0
 
     async def wait(self, seconds: float, most: int) -> None:
-        """Wait before an answer is given, unless ``most`` wait: more are answered at once, which costs less."""
+        """Wait before an answer, unless ``most`` answers are held back already: answering at once costs less."""
         if self.waiting >= most:
             return
         self.waiting += 1

@@ -29,7 +29,7 @@ _CUSTOMER_LENGTH = 25
 
 class _Tokens(URLSafeTimedSerializer):
     def dump_payload(self, obj: object) -> bytes:
-        """Return the payload as the library codes it, without an attempt to compress its few bytes."""
+        """Return the payload in the library's coding, without its attempt to compress a few bytes."""
         return bytes(base64_encode(orjson.dumps(obj)))
 
 
@@ -37,9 +37,9 @@ class Identities:
     """Makes and verifies identity tokens, and derives hold ids."""
 
     def __init__(self, secret: str, second_secret: str = "", revoked: Container[str] = ()) -> None:
-        """All nodes of an installation share ``secret``; tokens signed with ``second_secret`` are accepted, too.
+        """All nodes of an installation share ``secret``; tokens signed with ``second_secret`` are accepted too.
 
-        ``revoked`` has the owners whose tokens are not accepted any more.
+        ``revoked`` contains the owners whose tokens are not accepted any more.
         """
         self._revoked = revoked
         # The library signs with the last key and accepts signatures of all.
@@ -49,7 +49,7 @@ class Identities:
 
     @staticmethod
     def new() -> str:
-        """Return a new guest's owner id, which begins with the day of its birth."""
+        """Return a new guest's owner id, which begins with the day on which it is made."""
         day = (now_ms() // _DAY_MS).to_bytes(_DAY_BYTES, "big")
         return base64.urlsafe_b64encode(day + secrets.token_bytes(OWNER_BYTES)).decode()
 
@@ -68,17 +68,17 @@ class Identities:
         return str(self._tokens.dumps(owner))
 
     def renewed(self, token: str, owner: str) -> str:
-        """Return the token to go on with for an owner who has connected with ``token``.
+        """Return the token that an owner who has connected with ``token`` should use from now on.
 
-        That is a new one, but for a shop's customer: the id of a customer has no age, so the time for which the token
-        is valid counts from when the shop last vouched for the customer, however often it is used.
+        A guest gets a new token. A shop's customer keeps ``token``: a customer's id has no age, so the token is valid
+        for a fixed time from when the shop last confirmed the customer, however often it is used.
         """
         return token if len(owner) == _CUSTOMER_LENGTH else self.token(owner)
 
     def owner(self, token: object) -> str:
         """Return the owner that a token was made for.
 
-        Raises ``Unauthorized`` if the token is forged, expired or no token, or its owner is too old or revoked.
+        Raises ``Unauthorized`` if the token is malformed, forged or expired, or if its owner is too old or revoked.
         """
         if not isinstance(token, str) or len(token) > 256 or not token.isascii():
             raise Unauthorized()
@@ -98,7 +98,7 @@ class Identities:
 
 
 def _age_s(owner: str) -> int:
-    """Return how old an identity is, in whole days; 0 if it does not say."""
+    """Return how old an identity is (s, whole days); 0 if its id does not tell."""
     if len(owner) != DATED_OWNER_LENGTH:
         return 0
     born = int.from_bytes(base64.urlsafe_b64decode(owner)[:_DAY_BYTES], "big")

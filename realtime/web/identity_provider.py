@@ -28,10 +28,10 @@ MAX_BYTES = 256 * 1024
 
 
 class IdentityProvider:
-    """The keys of one provider. A provider out of reach leaves the keys that were read before."""
+    """The keys of one provider. While the provider is unreachable, the keys that were read before stay valid."""
 
     def __init__(self, known: topology.IdentityProvider) -> None:
-        """Tokens are accepted of its ``issuer`` and for its ``audience`` only."""
+        """Only tokens of ``known.issuer`` for ``known.audience`` are accepted."""
         self.issuer = known.issuer
         self.audience = known.audience
         self._url = known.jwks
@@ -43,7 +43,7 @@ class IdentityProvider:
     async def keys_for(self, token: str) -> KeySet:
         """Return the keys to verify a token with; raise ``TokenInvalid`` if none of them can have signed it.
 
-        Raises ``RegionUnavailable`` if the provider has never been reached: nobody can tell whether the token is valid.
+        Raises ``RegionUnavailable`` if the provider has never been reached, because the token can't be checked then.
         """
         try:
             kid = str(extract_compact(token.encode()).headers().get("kid", ""))
@@ -77,7 +77,7 @@ class IdentityProvider:
 
 
 def _known(entries: Iterable[Any]) -> KeySet:
-    """Return the keys of a set that can be read (RFC 7517, section 5, has the others passed over).
+    """Return the readable keys of a set; the others are ignored, as RFC 7517, section 5, requires.
 
     Raises ``ValueError`` if there is none.
     """

@@ -25,9 +25,9 @@ from realtime.web.fair_turns import FairTurns
 
 PDF = ("application/pdf",)
 PRINTING = 2
-"""Tickets that a node draws at once, each on a thread; more requests wait, each address in turn."""
+"""How many tickets a node draws at the same time, each on a thread. Further requests wait; addresses take turns."""
 PRINT_WAIT_S = 15.0
-"""How long they do."""
+"""How long such a request waits at most."""
 
 
 class _Seat(msgspec.Struct):
@@ -40,7 +40,7 @@ class _Seat(msgspec.Struct):
 
 
 class BookingDetail(msgspec.Struct):
-    """What ``keeper.queries`` answers about a booking."""
+    """The answer of ``keeper.queries`` about a booking."""
 
     id: str
     code: str
@@ -57,11 +57,11 @@ class BookingDetail(msgspec.Struct):
     prices: PriceLines | None = None
     state: str = "booked"
     links_revoked_at: int = 0
-    """Keepers of the previous release don't answer it."""
+    """Missing in answers of keepers of the previous release."""
 
 
 class Print(msgspec.Struct, frozen=True):
-    """The query of tickets: the paper, and the language of what is not a name."""
+    """The query of tickets: the paper, and the language of all texts but names."""
 
     paper: Paper = Paper.A4
     lang: data.Locale = data.Locale.ENGLISH
@@ -91,7 +91,7 @@ class IssuedTickets:
                 datetime.fromisoformat(detail.starts_at),
                 detail.links_revoked_at,
             )
-            with contextlib.suppress(BookingNotFound):  # one ticket that can't be signed must not hide the others
+            with contextlib.suppress(BookingNotFound):  # a ticket that can't be signed must not hide the other bookings
                 signed = self._signed(detail)
         return {**booking, "code": printed(detail.code) if detail.code else "", "ticket": signed, "link": link}
 
@@ -115,7 +115,7 @@ class IssuedTickets:
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
     def _signed(self, detail: BookingDetail) -> str:
-        """Return the text of a ticket's QR code; raises ``BookingNotFound`` for a day that no ticket can state."""
+        """Return the text of a ticket's QR code; raises ``BookingNotFound`` if it can't express the show's day."""
         try:
             starts_at, key = datetime.fromisoformat(detail.starts_at), self._keys[region_of(detail.show)]
             return token.sign_ticket(detail.show, detail.code, len(detail.seats), starts_at, key)

@@ -1,4 +1,4 @@
-"""The ops API of what happens after a booking: jobs, webhooks, retries, the erasure of contacts."""
+"""The ops API for what happens after a booking: jobs, webhooks, retries, the erasure of contacts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobsApi:
-    """Routes that ask or command the keepers of all regions."""
+    """Routes that send queries or commands to the keepers of all regions."""
 
     def __init__(self, masters: Mapping[str, LockMaster]) -> None:
         """``masters`` maps every region to its lock master."""
@@ -103,7 +103,7 @@ class JobsApi:
         return json_answer({"time": now_ms(), "webhooks": rows[: ask.limit], "missing": missing})
 
     async def _retry(self, request: web.Request) -> web.Response:
-        """Ask the region ``?region=``, or all of them: the id of a task does not say whose it is."""
+        """Ask the region ``?region=``, or all regions, because the id of a task does not name its region."""
         task, key = request.match_info["task"], idempotency_key(request)
         region = read_query(request, InRegion).region
         regions = [region] if region else list(self._masters)
@@ -116,12 +116,12 @@ class JobsApi:
         for name, answer in zip(regions, answers, strict=True):
             if isinstance(answer, dict):
                 return json_answer({"task": {**answer["task"], "region": name}})
-        # A region that did not answer may have it.
+        # A region that did not answer may have the task.
         errors = [error for error in answers if isinstance(error, BaseException)]
         raise next((error for error in errors if not isinstance(error, NotFound)), errors[0])
 
     async def _erase(self, request: web.Request) -> web.Response:
-        """Erase in all regions; raises ``RegionUnavailable`` if one could not be asked: it has to be repeated then."""
+        """Erase in all regions. Raises ``RegionUnavailable`` if one did not answer: repeat the request then."""
         body = parse_json(Erase, await request.read())
         command, key = msgspec.to_builtins(body), idempotency_key(request)
         masters = dict(self._masters)

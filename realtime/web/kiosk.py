@@ -1,6 +1,6 @@
 """Kiosks: an attendant's PIN leaves the kiosk page. The node checks the PIN; no page ever contains it.
 
-The PIN protects the page, not the seats: with it a person can do no more on this server than a guest can. To keep
+The PIN protects the page, not the seats: on this server, a person with the PIN can do no more than a guest. To keep
 people from the rest of the device, use the browser's own kiosk mode (docs/kiosk.md).
 """
 
@@ -31,7 +31,7 @@ class KioskPin:
     """Checks the PIN of the installation and counts the wrong ones of each address."""
 
     def __init__(self, pin: str) -> None:
-        """Without a ``pin`` nobody can leave a kiosk."""
+        """Without a ``pin``, nobody can leave a kiosk."""
         self._pin = pin
         self.attempts = AttemptLimiter("kiosk PINs", limits.PIN_ATTEMPTS, limits.PIN_FORGIVE_S, short=True)
 

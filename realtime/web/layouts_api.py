@@ -1,4 +1,4 @@
-"""Layouts over HTTP: as JSON, and coded by rows for pages."""
+"""Layouts over HTTP: as JSON, and in the row-coded form for pages."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from realtime.wire.layouts import LayoutBody, decode_layout
 
 log = logging.getLogger(__name__)
 QUALITY = 9
-"""Of the compression of coded layouts: the best one takes twenty times as long for a tenth less."""
+"""The compression quality of coded layouts. The best quality takes twenty times as long for a tenth less."""
 AHEAD_SEATS = 2_000
-"""Layouts of so many seats are coded before anybody asks; smaller ones take a few ms."""
+"""Layouts with at least this many seats are coded before anybody asks; smaller ones take a few ms."""
 AHEAD_BYTES = limits.CODED_LAYOUTS_BYTES // 2
-"""No more are coded ahead; the rest of the cache is for those that somebody asked for."""
+"""The most bytes of layouts that are coded ahead. The rest of the cache is for layouts that somebody asked for."""
 AT_ONCE = 2
-"""Layouts that are coded at a time: one ahead, one that somebody waits for."""
+"""How many layouts are coded at the same time: one ahead, and one for which somebody waits."""
 LOOK_S = 3.0
 """How often a node looks for layouts to code."""
 
 
 class LayoutsApi:
-    """The routes of layouts. A layout is coded once, and kept: at most ``limits.CODED_LAYOUTS_BYTES`` of them.
+    """The routes of layouts. Each is coded once and cached, up to ``limits.CODED_LAYOUTS_BYTES`` in all.
 
-    Run ``run`` as a task: it codes them before anybody asks.
+    Run ``run`` as a task: it codes large layouts before anybody asks.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -73,11 +73,11 @@ class LayoutsApi:
         return on_conditions(request, web.Response(body=body, content_type="application/json", headers=headers))
 
     async def _get_coded(self, request: web.Request) -> web.Response:
-        # Several requests may wait for one coding: when one of them is cancelled, the others still get it.
+        # Several requests may wait for the same coding. If one of them is cancelled, the others still get it.
         return send(request, await asyncio.shield(self.prepare(request.match_info["layout"])), FOR_GOOD)
 
     def prepare(self, layout_id: str) -> asyncio.Task[Asset]:
-        """Code a layout, if that was not done before; return the task, which may raise ``LayoutNotFound``."""
+        """Code a layout, unless that was done before; return the task, which may raise ``LayoutNotFound``."""
         task = self._coded.get(layout_id)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._code(layout_id))
@@ -87,7 +87,7 @@ class LayoutsApi:
         return task
 
     async def run(self) -> None:
-        """Code the large layouts of the shows that this node knows, those of the next shows first, until cancelled."""
+        """Code the large layouts of the shows that this node knows, in the order of the shows, until cancelled."""
         damaged: set[str] = set()
         while True:
             await asyncio.sleep(LOOK_S)
@@ -97,13 +97,13 @@ class LayoutsApi:
                 try:
                     await asyncio.shield(self.prepare(layout_id))
                 except TicketError:
-                    continue  # it is not there, or its region out of reach: the next look tries again
-                except Exception as error:  # whatever is wrong with one layout, the others are coded
+                    continue  # there is no such layout, or its region is unreachable; it is tried again
+                except Exception as error:  # a fault in one layout must not keep the others from being coded
                     log.warning("layouts: %s can't be coded: %r", layout_id, error)
                     damaged.add(layout_id)
 
     def _to_code(self) -> list[str]:
-        """Return the large layouts of shows that are not coded; the shows that begin next come first."""
+        """Return the large layouts of shows that are not coded yet, those of the next shows first."""
         shows = [
             show
             for show in self._directory.shows()

@@ -1,4 +1,4 @@
-"""What a node answers staff in JSON from the ledgers (``routing.Route.result``), and gates; see ``answers``."""
+"""The types of a node's JSON answers to staff and gates that come from the ledgers; see ``answers``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from realtime.staff import StaffToken
 from realtime.web.answers import BookingDetail, PrintedSeat
 
 
-# Rows are as the ledgers have them, each with its region.
+# Rows have the ledgers' fields, and their region.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRefund(RefundRow):
-    """A refund. ``key`` is that of its present attempt: the shop that carries it out names it in its report."""
+    """A refund. ``key`` is that of its present attempt; a shop that carries out refunds names it in its report."""
 
     region: str
     key: str
@@ -89,7 +89,7 @@ class Payments(TypedDict):
 
 
 class RetriedRefund(TypedDict):
-    """A refund that the gateway is asked for once more."""
+    """A refund that is tried again at the gateway."""
 
     refund: ListedRefund
 
@@ -209,7 +209,7 @@ class Story(TypedDict):
 
 
 class ExchangedBooking(TypedDict):
-    """A booking with other seats; ``exchanges`` says how often that was done."""
+    """A booking that was moved to other seats; ``exchanges`` is how many times it was moved."""
 
     id: str
     show: str
@@ -238,13 +238,13 @@ class AuditLog(TypedDict):
 
 
 class RevokedGuest(TypedDict):
-    """The identity that has ended."""
+    """The identity that was revoked."""
 
     owner: str
 
 
 class AboutShow(TypedDict):
-    """What leases and conflicts are about."""
+    """A show that leases or conflicts are about."""
 
     title: str
     theatre: str
@@ -263,7 +263,7 @@ class Gates(TypedDict):
 
 # --- gates ------------------------------------------------------------------------------------------------------------
 class AdmittedBooking(TypedDict):
-    """Whom a gate has admitted."""
+    """A booking whose people a gate has admitted."""
 
     id: str
     code: str

@@ -1,7 +1,7 @@
-"""Gives memory back to the system.
+"""Returns free memory to the operating system.
 
-After an attack, or a rush, most of what a node has used is free again, but the C library keeps it, in pieces between
-what is in use.
+After an attack or a rush, most of the memory that a node has used is free again, but the C library keeps it, because it
+lies in pieces between memory that is in use.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ctypes
 
 CHECK_S = 3.0
 FREED_BYTES = 4 * 1024 * 1024
-"""A trim takes some milliseconds: it is done when this much is free that was not at the last one."""
+"""Trimming takes some milliseconds, so it is done only when this much more is free than after the last time."""
 
 
 class Mallinfo(ctypes.Structure):
@@ -21,7 +21,7 @@ class Mallinfo(ctypes.Structure):
 
 
 async def give_back() -> None:
-    """Give free memory back whenever some was freed, until cancelled. Does nothing without glibc 2.33 or newer."""
+    """Trim whenever enough was freed, until cancelled. Does nothing without glibc 2.33 or newer."""
     try:
         libc = ctypes.CDLL("libc.so.6")
         trim, mallinfo = libc.malloc_trim, libc.mallinfo2
@@ -31,7 +31,7 @@ async def give_back() -> None:
     given_back = 0
     while True:
         await asyncio.sleep(CHECK_S)
-        # What was given back still counts as free, until it is used again.
+        # Memory that was given back still counts as free until it is used again.
         free = mallinfo().fordblks
         given_back = min(given_back, free)
         if free - given_back > FREED_BYTES:

@@ -51,13 +51,13 @@ _REGION = {
     "open_orders": ("open_orders", "Orders that nobody has paid, and that the gateway is asked about"),
     "oldest_order_ms": ("open_order_oldest_ms", "Age of the oldest of them"),
 }
-"""What the keepers' status reports say of a region: the field, the metric and its text."""
+"""The metrics of a region from its keepers' status reports: field, metric, help text."""
 _REFUND_STATES = ("promised", "sent", "failed")
 _CONFLICT_KINDS = ("twice", "cancelled", "lease_over")
 
 
 class _Region(Collector):
-    """The newest status report of a region's keepers; each of them counts the whole region."""
+    """The newest status report of a region's keepers. Each report has the figures of the whole region."""
 
     def __init__(self, region: str, feed: Feed) -> None:
         self._region = region
@@ -65,7 +65,7 @@ class _Region(Collector):
         self._report: dict[str, Any] = {}
 
     async def read(self) -> None:
-        """Read the reports from the replica near this node; while that is out of reach there are none."""
+        """Read the reports from the replica near this node; while that is unreachable, there are none."""
         self._report = {}
         with contextlib.suppress(RegionUnavailable):
             reply = await self._feed.command("HGETALL", keys.KEEPERS)

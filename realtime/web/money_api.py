@@ -1,4 +1,4 @@
-"""The HTTP API of money: orders, confirms, the gateway's webhook, what a request led to, and operators' listings."""
+"""The HTTP API for money: orders, confirms, the gateway's webhook, outcomes of requests, and operators' listings."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OwnerOf = Callable[[web.Request], str]
 
 
 class OrderBody(msgspec.Struct, frozen=True):
-    """Body of ``POST /holds/{hold}/order``; without a body, of the whole hold."""
+    """Body of ``POST /holds/{hold}/order``; without a body, the order is for the whole hold."""
 
     seats: SeatIds | None = None
     return_url: ReturnUrl = ""
@@ -194,7 +194,7 @@ class MoneyApi:
         return json_answer({"refunds": await self._buyers.ask(master, "refund", asked, client_address(request))})
 
     async def _command(self, request: web.Request) -> web.Response:
-        """Look in every region's ledger, then among the holds of every show: their ids follow from the request."""
+        """Search every region's ledger, then the holds of every show, whose ids are derived from the request."""
         owner, request_id = self._owner_of(request), request.match_info["request"]
         unknown: TicketError | None = None
         address = client_address(request)
@@ -220,7 +220,7 @@ class MoneyApi:
         shows = [show.id for show in self._directory.shows() if show.region == region and not is_over(show, lately)]
         ids = {show: self._identities.hold_id(show, owner, request_id) for show in shows}
         command = self._masters[region].command
-        # As many calls as there are shows, on the link that buyers' holds use.
+        # One search at a time: it makes as many calls as there are shows, on the link that buyers' holds use.
         async with self._buyers.searches[region].turn(address, WAIT_S):
             records = await asyncio.gather(*(command("HGET", keys.holds(show), hold) for show, hold in ids.items()))
         for (_show, hold), record in zip(ids.items(), records, strict=True):
@@ -242,7 +242,7 @@ class MoneyApi:
             answers = await asyncio.gather(
                 *(self._report(region, event) for region in self._regions_of(event)), return_exceptions=True
             )
-            # An event that one region knows as its own does not concern the others.
+            # If one region recognises the event as its own, the others need not process it.
             if True not in answers:
                 for answer in answers:
                     if isinstance(answer, BaseException):
@@ -252,19 +252,20 @@ class MoneyApi:
     def _regions_of(self, event: WebhookEvent) -> list[str]:
         hold = event.payment.hold if event.payment is not None else ""
         if not hold:
-            return list(self._masters)  # only the ledgers know whose order it is
+            return list(self._masters)  # only the ledgers know which region has the order
         region = region_of(hold)
         if region not in self._masters or not is_hold_id(hold):
             raise WebhookRefused("The payment is for a hold of no region here.")
         return [region]
 
     async def _report(self, region: str, event: WebhookEvent) -> bool:
-        """Report an event to a region; return whether it is the region's own. Raises a retryable ``TicketError``."""
-        # A payment that became a booking or a refund on the way is answered with its refund, if it has one.
+        """Report an event to a region; return whether it belongs to the region. Raises a retryable ``TicketError``."""
+        # If the payment became a booking or a refund at the same time, the reply has its refund or null, and no
+        # ``ours``.
         return bool((await self._checkout.report(region, event)).get("ours", True))
 
     async def _pay_demo(self, request: web.Request) -> web.Response:
-        """Order and pay in one step at the demo bank, as load tests do."""
+        """Order and pay in one step at the demo bank, for load tests."""
         assert isinstance(self._payments, DemoPayments)
         self._webhooks.take(client_address(request), asyncio.get_running_loop().time())
         ask = parse_json(PayDemo, await request.read())
@@ -284,7 +285,7 @@ class MoneyApi:
         return json_answer(await self._listing(request, "payments"))
 
     async def _retry_refund(self, request: web.Request) -> web.Response:
-        """Ask every region: the id of a refund does not say whose it is."""
+        """Ask every region, because the id of a refund does not name its region."""
         command, key = {"id": request.match_info["refund"]}, idempotency_key(request)
         answers = await asyncio.gather(
             *(run_command(master, "retry_refund", command, key) for master in self._masters.values()),
@@ -300,7 +301,7 @@ class MoneyApi:
         )
 
     async def _listing(self, request: web.Request, name: str) -> dict[str, Any]:
-        """Return rows of all regions, newest first; a region out of reach is named in ``missing``."""
+        """Return rows of all regions, newest first; unreachable regions are named in ``missing``."""
         wanted = read_query(request, Listing)
         regions = [region_of(wanted.show)] if wanted.show else list(self._masters)
         if not set(regions) <= set(self._masters):

@@ -58,7 +58,7 @@ class _NoticeForwarder(Listener):
 
 
 class Node:
-    """The parts of one node. They do nothing before ``running``."""
+    """The parts of one node. They do nothing until ``running`` is entered."""
 
     def __init__(self, settings: Settings, region: str) -> None:
         """Must be called in the loop that will serve the node.
@@ -123,9 +123,9 @@ class Node:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Connect to all regions and run the node's tasks; close everything at the end.
+        """Connect to all regions and run the node's tasks for the time of the context; close everything at its end.
 
-        Begins when the directories of all regions are read, or ``limits.START_S`` have passed.
+        The context begins when the directories of all regions are read, or after ``limits.START_S``.
         """
         # Every viewer is a set of long-lived objects. With the default thresholds the garbage collector scans all of
         # them again and again while a crowd joins.
@@ -136,7 +136,7 @@ class Node:
         # Connect now, so that the first buyer does not wait for a handshake across India. Errors are ignored: a master
         # that is unreachable now is tried again with the next call.
         await asyncio.gather(*(master.command("PING") for master in self.masters.values()), return_exceptions=True)
-        # Shows of regions that are fine would be reported as unavailable before their directories are read.
+        # Before its directory is read, a region's shows would be reported as unavailable although the region is fine.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.directory.complete(), limits.START_S)
         report = StatusReporter(self.masters[self.region], self.rooms, self.feeds, self.events, self.office)

@@ -36,7 +36,7 @@ OTHERS = (
     ("GET", "/static/built/{name}", "A bundled file of the pages", _ANY, "anyone", None),
     ("GET", "/static/{filename}", "A file of the pages", _ANY, "anyone", None),
 )
-"""What a node answers in addition to the tables of routes: method, path, summary, media type, who, type of the JSON."""
+"""Routes that are not in the tables: method, path, summary, media type, who may call them, type of the JSON."""
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -91,11 +91,11 @@ class _Schemas:
         self._of = list(zip(kinds, refs, strict=True))
 
     def of(self, kind: Any) -> dict[str, Any]:
-        """Return the schema of a type: a reference to a component, if it has a name."""
+        """Return the schema of a type: a reference to a component if the type has a name."""
         return next(schema for each, schema in self._of if each is kind)
 
     def parameters(self, query: type[msgspec.Struct]) -> list[dict[str, Any]]:
-        """Return the parameters of a query, whose fields they are."""
+        """Return the parameters of a query: the fields of its type."""
         form = self.components[self.of(query)["$ref"].rpartition("/")[2]]
         return [
             {"name": name, "in": "query", "required": name in form["required"], "schema": schema}

@@ -1,4 +1,4 @@
-"""What a node answers operators in JSON (``routing.Route.result``), but for what the ledgers have; see ``answers``."""
+"""The types of a node's JSON answers to operators, except those from the ledgers; see ``answers``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ImportedLayoutBody(TypedDict):
 
 
 class ImportedLayout(TypedDict):
-    """A layout, and what its seller should know about it."""
+    """A layout, and the importer's report about it."""
 
     layout: ImportedLayoutBody
     report: list[Finding]
@@ -75,7 +75,7 @@ class Archived(TypedDict):
 
 
 class RepairedRecord(TypedDict):
-    """A record that was written again from the ledger, or removed."""
+    """A record that was replaced by the ledger's, or removed."""
 
     kind: str
     id: str
@@ -175,7 +175,7 @@ class HoldsOfShow(TypedDict):
 
 
 class LogEvent(TypedDict):
-    """An event in the log of a show; what changed is there where it did: seats are indices."""
+    """An event in the log of a show; fields for what did not change are missing. Seats are indices."""
 
     id: str
     time: int
@@ -197,7 +197,7 @@ class ShowLog(TypedDict):
 
 
 class Me(TypedDict):
-    """Whom a staff token names."""
+    """The person or device that a staff token names."""
 
     name: str
     role: Role

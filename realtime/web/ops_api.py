@@ -38,7 +38,7 @@ T = TypeVar("T", bound=UnblockSeats)
 
 
 class PlanImport(msgspec.Struct, frozen=True):
-    """The query of ``POST /layouts``: the region, if it is not the node's, and the layout's name, if not the plan's."""
+    """The query of ``POST /layouts``: a region other than the node's, a name other than the plan's."""
 
     region: Short = ""
     name: Reason = ""
@@ -219,7 +219,7 @@ class OpsApi:
 
     async def _block_seats(self, request: web.Request) -> web.Response:
         body = await self._seats_body(request, BlockSeats)
-        # A keeper of the previous release knows no reasons.
+        # A keeper of the previous release does not know reasons.
         more = {"reason": body.reason} if body.reason else {}
         return await self._run_seat_command(request, "block", {"seats": body.seats, **more})
 
@@ -250,7 +250,8 @@ class OpsApi:
         return await self._set_sales(request, SalesState.CLOSED)
 
     async def _archive_show(self, request: web.Request) -> web.Response:
-        # Not by the directory: it lacks a show whose record can't be read, and that one is to be removed.
+        # The region comes from the id, not from the directory, which lacks a show whose record can't be read: archiving
+        # removes it.
         show = request.match_info["show"]
         master = self._masters.get(region_of(show))
         if master is None:

@@ -1,4 +1,4 @@
-"""Operators find bookings, by code, seat, payment, owner, time or contact, see all about one, and move it."""
+"""The ops API for bookings: operators find them by code, seat, payment, owner, time or contact, and move them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PERSON = "/api/v1/ops/bookings/search"
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /ops/bookings/search``: how a buyer can be reached, in one way."""
+    """Body of ``POST /ops/bookings/search``: a buyer's e-mail address or phone number."""
 
     email: Annotated[str, Meta(max_length=MAX_ADDRESS_LENGTH)] = ""
     phone: Annotated[str, Meta(max_length=MAX_PHONE_LENGTH)] = ""
 
 
 class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /ops/bookings/{booking}/exchange``: all seats that the booking has then."""
+    """Body of ``POST /ops/bookings/{booking}/exchange``: all seats that the booking shall have."""
 
     seats: SeatIds
 
@@ -59,7 +59,7 @@ class OpsBookings:
                 query=FindBookings,
                 result=ledger_answers.FoundBookings,
             ),
-            # Not in the address: balancers log those. Who searched is recorded, for whom is not.
+            # A POST, because balancers log addresses. The audit log has who searched, not for whom.
             Route(
                 "POST",
                 PERSON,
@@ -91,7 +91,7 @@ class OpsBookings:
         ]
 
     async def _find(self, request: web.Request) -> web.Response:
-        """Answer with the bookings of all regions that fit; a region that does not answer is named in ``missing``."""
+        """Answer with the matching bookings of all regions; a region that does not answer is named in ``missing``."""
         return await self._answer(_wanted(read_query(request, FindBookings)))
 
     async def _find_of_person(self, request: web.Request) -> web.Response:
@@ -130,7 +130,7 @@ class OpsBookings:
 
 
 def _wanted(ask: FindBookings) -> dict[str, Any]:
-    """Return what is asked for, as ``wire.queries.Wanted``; raise ``BadRequest``."""
+    """Return the query as ``wire.queries.Wanted``; raise ``BadRequest``."""
     wanted = {name: value for name in ask.__struct_fields__ if (value := getattr(ask, name))}
     if ask.code:
         try:

@@ -36,17 +36,17 @@ _LIVE = (HoldState.HELD, HoldState.CONFIRMING)
 _INCIDENT = ("kind", "about", "state", "by", "detail")
 _DEAD_LETTER = ("kind", "hold", "payment", "amount", "reason")
 MOST_HOLDS = 500
-"""Holds of a show in one answer, soonest deadline first."""
+"""The most holds of a show in one answer, soonest deadline first."""
 MOST_DEADLINES = 20_000
-"""Deadlines of a region that are searched for those holds."""
+"""How many deadlines of a region are searched for those holds."""
 PAGE = 500
-"""Events of a log in one answer."""
+"""The most events of a log in one answer."""
 EVENT_ID = r"^(?=.*[1-9])[0-9]{1,19}(-[0-9]{1,19})?$"
 """An id of a stream; ``0-0`` is the id of no entry."""
 
 
 class LogPart(msgspec.Struct, frozen=True):
-    """The query of a log: so many events, from before that one."""
+    """The query of a log: up to ``count`` events from before the event ``before``."""
 
     before: Annotated[str, Meta(pattern=EVENT_ID, description="the id of an event")] = ""
     count: Annotated[int, Meta(ge=1, le=PAGE)] = PAGE
@@ -176,11 +176,11 @@ class OpsView:
         return json_answer({"dead_letters": found, "missing": self._missing(answers)})
 
     def _missing(self, answers: Sequence[object]) -> list[str]:
-        """Return the regions whose answer, in the order of the feeds, is None."""
+        """Return the regions whose answer is None; answers are in the order of the feeds."""
         return [name for name, answer in zip(self._feeds, answers, strict=True) if answer is None]
 
     async def _get_holds(self, request: web.Request) -> web.Response:
-        """Answer with the live holds of a show, those being booked first, then by deadline; times in ms."""
+        """Answer with the live holds of a show: first those being booked, then by deadline. Times are ms."""
         show = self._directory.show(request.match_info["show"])
         feed = self._feeds[show.region]
         return json_answer({"show": show.id, "time": now_ms(), "holds": await _live_holds(feed, show)})
@@ -230,7 +230,7 @@ def _known(fields: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
 async def _live_holds(feed: Feed, show: Show) -> list[dict[str, Any]]:
     due = await feed.command("ZRANGE", keys.DEADLINES, 0, MOST_DEADLINES - 1)
     held = [hold for hold in (member.decode(errors="replace") for member in due) if show_of(hold) == show.id]
-    # A hold that is being booked has no deadline any more; it is found in the outbox.
+    # A hold that is being booked has no deadline any more, so it is searched for in the outbox.
     outbox = await feed.command("XREVRANGE", keys.OUTBOX, "+", "-", "COUNT", PAGE)
     unrecorded = (connect.text_fields(fields) for _id, fields in outbox)
     confirming = [fields.get("hold", "") for fields in unrecorded if fields.get("kind") == "booking"]

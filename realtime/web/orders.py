@@ -50,14 +50,14 @@ NOT_ORDERED: Mapping[HoldState, type[TicketError]] = {
     HoldState.CONFIRMING: HoldConfirmed,
     HoldState.BOOKED: HoldConfirmed,
 }
-"""How an order of a hold that is not held is refused, as by the lock master."""
+"""The error for an order, by the state of its hold, unless it is ``held``; the lock master answers the same."""
 
 
 @dataclass(slots=True)
 class _MadeOrder:
     order: Order
     is_recorded: bool = False
-    """Whether the ledger has it."""
+    """Whether the ledger has the order."""
 
 
 class Orders:
@@ -79,23 +79,23 @@ class Orders:
         self._address_keys = address_keys
         self._pace = AddressPace(limits.ADDRESS_ORDERS_BURST, limits.ADDRESS_ORDERS_PER_S)
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
-        """Held while an order of a hold is made and recorded, by hold."""
+        """The lock of each hold for which an order is being made and recorded."""
         self._made = OrderedDict[str, _MadeOrder]()
-        """The last orders that the gateway has made for this node, by idempotency key."""
+        """The latest orders that the gateway has made for this node, by idempotency key."""
 
     async def order(self, owner: str, ask: OrderHold, address: str, kiosk: str = "") -> dict[str, Any]:
-        """Create the gateway's order for a live hold, or return the one that it has; with what the seats cost.
+        """Create the gateway's order for a live hold, or return the existing one; with what the seats cost.
 
-        For a client at a network address; ``kiosk`` is the id of one there. Nobody can pay an order before the ledger
-        has it: only then it is returned. Raises ``RegionUnavailable`` if that takes too long; the same request then
-        returns the same order later. Raises ``TooManyHolds`` for a hold that has as many different orders as it may,
-        and ``AddressRateLimited`` for an address that asks too often.
+        ``address`` is the client's network address, ``kiosk`` its id if it is a kiosk. The order is returned only after
+        the ledger has it, so nobody can pay it before. Raises ``RegionUnavailable`` if that takes too long; the same
+        request then returns the same order later. Raises ``TooManyHolds`` if the hold has as many different orders as
+        it may, and ``AddressRateLimited`` if the address asks too often.
         """
         return_url = self._return_url(ask.return_url)
         self._pace.take(self._address_keys.of_client(address, kiosk))
         show, known = await show_of_hold(self._directory, ask.hold)
-        # One at a time for a hold: each takes an entry of the outbox and one of this node's waits for keepers. The
-        # hold is read in its turn, so that the gateway is not asked in vain.
+        # One at a time per hold, because each needs an entry in the outbox and one of the connections on which this
+        # node waits for keepers. The hold is read under the lock, so that the gateway is not asked for nothing.
         async with self._turns.setdefault(ask.hold, asyncio.Lock()):
             hold, now = await self._locks[region_of(ask.hold)].get(ask.hold)
             if hold.owner != owner:
@@ -126,9 +126,9 @@ class Orders:
     async def _recorded_order(
         self, request: OrderRequest, hold: Hold, indices: Sequence[int], known: SeatIds, ask: OrderHold
     ) -> Order:
-        """Return the gateway's order once the ledger has it and the buyer's contact.
+        """Return the gateway's order once the ledger has the order and the buyer's contact.
 
-        When it is asked for again, the gateway is not, and nothing is recorded but another contact.
+        For a repeated request, the gateway is not asked again, and only a new contact is recorded.
         """
         made = self._made.get(request.idempotency_key)
         if made is None:
@@ -136,7 +136,7 @@ class Orders:
             if len(self._made) > limits.KNOWN_ORDERS:
                 self._made.popitem(last=False)
         contact, locks, reply = encode_contact(ask.contact), self._locks[region_of(hold.id)], new_reply_id()
-        is_on_master = csv(sorted(indices)) in hold.orders  # it may have lost the order
+        is_on_master = csv(sorted(indices)) in hold.orders  # the gateway may have lost the order
         if made.is_recorded and is_on_master and not contact:
             return made.order
         try:
@@ -149,7 +149,7 @@ class Orders:
         return made.order
 
     def _return_url(self, url: str) -> str:
-        """Return the address with its origin in lower case, which every gateway takes; raises ``BadRequest``."""
+        """Return the address with its origin in lower case, which every gateway accepts; raises ``BadRequest``."""
         if not url:
             return ""
         origin, rest = _split_url(url)
@@ -159,7 +159,7 @@ class Orders:
 
 
 async def show_of_hold(directory: Directory, hold_id: str) -> tuple[Show, SeatIds]:
-    """Return the show of a hold, also one whose theatre is in conflict: no payment is refused for that."""
+    """Return the show of a hold, even if its theatre is in conflict, because no payment is refused for that."""
     if not is_hold_id(hold_id):
         raise HoldNotFound()
     try:
@@ -170,7 +170,7 @@ async def show_of_hold(directory: Directory, hold_id: str) -> tuple[Show, SeatId
 
 
 def _check_orderable(hold: Hold, indices: Sequence[int], known: SeatIds) -> None:
-    """Raise what the lock master would refuse an order for these seats with, before the gateway is asked."""
+    """Raise the error with which the lock master would refuse an order for these seats, before the gateway is asked."""
     if hold.state is not HoldState.HELD:
         raise NOT_ORDERED[hold.state]()
     if others := set(indices).difference(hold.seats):
@@ -180,7 +180,7 @@ def _check_orderable(hold: Hold, indices: Sequence[int], known: SeatIds) -> None
 
 
 def _split_url(url: str) -> tuple[str, str]:
-    """Return the origin of an address as browsers write it, and what follows it; two empty texts for no address."""
+    """Return the origin of an address as browsers write it, and the rest; two empty texts if it is not an address."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Writes into a page what it would ask for first: the configuration and, for a show, the show, its seats and its plan.
+"""Embeds in a page the data that it would request first: the configuration and, for a show, the show and its seats.
 
-On a slow network each question costs a round trip, and one that depends on the answer to another costs two.
+On a slow network, each request costs a round trip, and a request that depends on another's answer costs two.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from realtime.web.layouts_api import LayoutsApi
 
 Payload = dict[str, Any]
 QUALITY = 5
-"""Of the compression: a page changes with its show."""
+"""The compression quality. It is low, because a page changes with its show."""
 _FIRST_MODULE = '    <script type="module"'
 
 
 class PageData:
-    """The data of pages; keeps the last pages, compressed, for those who come at the same version of a show."""
+    """The data of pages. Caches compressed pages for clients that come at the same version of a show."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class PageData:
         self._pages: OrderedDict[bytes, Asset] = OrderedDict()
 
     def may_exist(self, show_id: str) -> bool:
-        """Return False for a show that no region has, as far as this node can tell."""
+        """Return False if, as far as this node can tell, no region has the show."""
         try:
             self._directory.declared_show(show_id)
         except ShowNotFound:
@@ -61,7 +61,7 @@ class PageData:
         return True
 
     async def write(self, html: str, show_id: str | None) -> Asset:
-        """Return a page with its data. What can't be had at once is left out: the page asks for it."""
+        """Return a page with its data. Data that is not available at once is left out, and the page requests it."""
         given: Payload = {"config": self._config()}
         preload = ""
         with contextlib.suppress(TicketError):
@@ -74,7 +74,7 @@ class PageData:
         # "<" would end the element.
         data = orjson.dumps(given).decode().replace("<", "\\u003c")
         written = f'{preload}    <script type="application/json" id="given">{data}</script>\n'
-        # Before the page's modules: one of them may run while the rest of the page is still on its way.
+        # Placed before the page's modules, one of which may run while the rest of the page is still on its way.
         html = html.replace(_FIRST_MODULE, written + _FIRST_MODULE, 1)
         return self._compressed(html.encode())
 

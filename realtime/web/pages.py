@@ -17,7 +17,7 @@ from realtime.web.page_data import PageData
 from realtime.web.routing import READS
 
 SHOW = "show.html"
-"""The page that is given its show."""
+"""The page in which the data of a show is embedded."""
 PAGES = {
     "/": "index.html",
     "/shows/{show}": SHOW,
@@ -32,10 +32,10 @@ ALONE = {
     "/sw.js": ("sw.js", "text/javascript"),
     "/manifest.webmanifest": ("manifest.webmanifest", "application/manifest+json"),
 }
-"""Files with an address and a type of their own: a service worker must be served where its page is."""
+"""Files with a fixed address and type. A service worker must be served at the level of its page."""
 
 MISSING = "missing.html"
-"""What people see at an address that does not exist; programs get JSON."""
+"""The page that people see at an address that does not exist; programs get JSON."""
 EMBED = "/static/seat-map/seat-map.js"
 """The address of the element on other sites' pages: the same for every release."""
 _FOR_MINUTES = "public, max-age=600, stale-while-revalidate=86400"
@@ -43,13 +43,13 @@ _FOR_A_DAY = "public, max-age=86400"
 
 
 def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: PageData) -> None:
-    """Serve the folder ``static`` under ``/static/``, and each page at its public address: bundled, if there is one.
+    """Serve the folder ``static`` under ``/static/``, and each page at its public address, bundled if possible.
 
-    ``data`` is written into the pages.
+    ``data`` is embedded in the pages.
     """
 
     async def written(name: str, show: str | None = None) -> Asset:
-        # Read each time while it is unbundled: the page of a developer shows the last change.
+        # Without a bundle, the file is read each time, so that developers see their last change.
         html = bundle.pages[name] if bundle else (static / name).read_text(encoding="utf-8")
         return await data.write(html, show)
 
@@ -58,7 +58,7 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
             show = request.match_info["show"] if name == SHOW else None
             answer = await written(name, show)
             if show is not None and not data.may_exist(show):
-                # The page says so, and finds the show if it is declared meanwhile.
+                # The page says that there is no such show, and finds the show if it is declared meanwhile.
                 return _not_found(request, answer)
             return send(request, answer, "no-cache")
 
@@ -79,7 +79,7 @@ def add_pages(app: web.Application, static: Path, bundle: Bundle | None, data: P
 
 
 def _not_found(request: web.Request, page: Asset) -> web.Response:
-    # Whatever its conditions: they are about what is at the address (RFC 9110, 13.2.1).
+    # Conditions are ignored, because they are about a resource at the address (RFC 9110, 13.2.1).
     answer = send_whole(request, page, "no-cache")
     answer.set_status(404)
     return answer
@@ -96,13 +96,13 @@ def _file(file: Path, media_type: str) -> Callable[[web.Request], Awaitable[web.
 
 def _files(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     kept: dict[Path, tuple[float, Asset]] = {}
-    """Files by path, as they were at a time of modification."""
+    """Files by path, as of their time of modification."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
             file = (folder / request.match_info["filename"]).resolve()
             found = file.is_relative_to(folder) and file.is_file()
-        except (OSError, ValueError):  # a name that no file can have
+        except (OSError, ValueError):  # the name is one that no file can have
             found = False
         if not found:
             raise web.HTTPNotFound
@@ -152,12 +152,12 @@ CHECKOUT_POLICY = {
         "style-src 'self' 'unsafe-inline'",
     )
 }
-"""What the checkout of a payment service needs on the pages beyond their own policy."""
+"""What the checkout of each payment service may load, in addition to the pages' own policy."""
 
 
 def common_headers(nodes: Sequence[str]) -> dict[str, str]:
     """Return the headers that every answer has; ``nodes`` are the public addresses of the nodes."""
-    # Browsers ignore it on plain HTTP, so it is safe to send on an address that is not encrypted too.
+    # Browsers ignore this header on plain HTTP, so it can be sent in any case.
     encrypted = any(url.startswith("https://") for url in nodes)
     strict = {"Strict-Transport-Security": "max-age=31536000"} if encrypted else {}
     return {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", **strict}
@@ -198,8 +198,8 @@ def security_headers(
 def cross_origin(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an ``on_response_prepare`` handler that allows cross-origin requests (CORS) for modules and the API.
 
-    Allowed are ``origins``: the pages of all nodes (fail-over), and the sites that embed the seat map. Files are for
-    every page: on one of another origin, the seat map says that its origin is not allowed.
+    ``origins`` are allowed: the pages of all nodes (for fail-over) and the sites that embed the seat map. Files may be
+    loaded from every origin, so that the seat map itself can say that its page's origin is not allowed.
     """
     allowed = frozenset(origins)
 

@@ -38,9 +38,9 @@ from realtime.wire.requests import ExtendHold, HoldSeats, Id, ReleaseSeats, Requ
 from realtime.wire.shows import encode_theatre, show_payload
 
 SHARED_BODIES = 256
-"""Shows whose encoded seat map is cached, for crowds that reload."""
+"""How many shows' encoded seat maps are cached, for crowds that reload."""
 SHARED_LIST_S = 0.1
-"""How long the list of all shows is shared by those that ask for it."""
+"""For how long the list of all shows is cached."""
 
 
 class PublicApi:
@@ -73,7 +73,7 @@ class PublicApi:
         self._owner_buckets = RateLimits(limits.EVENT_BURST, limits.EVENTS_PER_S)
         self._address_buckets = RateLimits(limits.ADDRESS_BURST, limits.ADDRESS_PER_S)
         self._lists: dict[bool, tuple[float, bytes]] = {}
-        """The list of shows, without and with those that are over, and when it was made."""
+        """The lists of shows, without and with those that are over, and when each was made."""
         self._maps: OrderedDict[str, Asset] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -216,7 +216,7 @@ class PublicApi:
         return owner
 
     async def _get_names(self, request: web.Request) -> web.Response:
-        """Answer with the names of the topology file in a language; without any, with none."""
+        """Answer with the names in a language from the topology file; an empty list if there are none."""
         names = self._settings.topology.names.get(request.match_info["language"], {})
         headers = {"Cache-Control": "public, max-age=600"}
         return web.Response(body=orjson.dumps({"names": names}), content_type="application/json", headers=headers)
@@ -225,7 +225,7 @@ class PublicApi:
         return json_answer({"theatres": [orjson.loads(encode_theatre(t)) for t in self._directory.theatres()]})
 
     async def _list_shows(self, request: web.Request) -> web.Response:
-        """List the shows; those that are over, too, with ``?over=1``."""
+        """List the shows; with ``?over=1``, also those that are over."""
         loop_time, over = asyncio.get_running_loop().time(), read_query(request, ListedShows).over
         made_at, body = self._lists.get(over, (0.0, b""))
         if loop_time - made_at > SHARED_LIST_S:
@@ -235,7 +235,7 @@ class PublicApi:
         return _body(body_of(body), {"Cache-Control": "no-store"})
 
     async def _get_availability(self, request: web.Request) -> web.Response:
-        """Answer with free seats of the shows that are listed, a few seconds old, and statuses that are not live."""
+        """Answer with the free seats of the listed shows, a few seconds old, and with statuses other than live."""
         shows = self._listed(self._directory.shows(), read_query(request, ListedShows).over)
         free = await self._availability.free(shows)
         status = {show.id: status for show in shows if (status := self._rooms.status(show)) != "live"}
@@ -280,7 +280,7 @@ class PublicApi:
     async def _get_seats(self, request: web.Request) -> web.Response:
         show = self._directory.show(request.match_info["show"])
         epoch, version, status, seats = await self._rooms.snapshot(show)
-        # The body contains the status, so a change of the status alone must change the tag.
+        # The tag includes the status, because the body does.
         etag = f'"{epoch}.{version}"' if status == "live" else f'"{epoch}.{version}.{status}"'
         known = self._maps.get(show.id)
         if known is None or known.etag != etag:
@@ -293,7 +293,7 @@ class PublicApi:
                 "layout": {"id": show.layout, "url": f"/api/v1/layouts/{show.layout}"},
             }
             plain = orjson.dumps(body)
-            # Level 1 is the fastest: the body changes with every version of a show on sale.
+            # Level 1, the fastest, because the body changes with every version of a show on sale.
             content = {IDENTITY: plain, GZIP: gzip.compress(plain, 1)}
             known = self._maps[show.id] = Asset(content, "application/json", etag)
             self._maps.move_to_end(show.id)
@@ -303,7 +303,7 @@ class PublicApi:
 
     # --- buying ---------------------------------------------------------------------------------------------------
     def owner_of(self, request: web.Request) -> str:
-        """Return whose token a request carries; raises ``Unauthorized`` or ``RateLimited``."""
+        """Return the owner whose token a request carries; raises ``Unauthorized`` or ``RateLimited``."""
         token = bearer(request.headers.get("Authorization", ""))
         if token is None:
             raise Unauthorized("Send your token as 'Authorization: Bearer <token>'; POST /api/v1/session creates one.")
@@ -336,7 +336,7 @@ class PublicApi:
         return json_answer(await self._office.extend(owner, ask))
 
     async def _get_booking(self, request: web.Request) -> web.Response:
-        """Answer as the lock master, which knows a booking first, or else as the ledger, which has it for longer."""
+        """Answer from the lock master, which has a booking first, or else from the ledger, which keeps it longer."""
         owner, booking = self.owner_of(request), request.match_info["booking"]
         try:
             return json_answer(await self._office.booking(owner, booking))
@@ -354,7 +354,7 @@ class ListedShows(msgspec.Struct, frozen=True):
 
 
 class HoldRequest(msgspec.Struct, frozen=True):
-    """Body of ``POST /shows/{show}/holds``; the header ``Idempotency-Key`` may stand for ``request_id``."""
+    """Body of ``POST /shows/{show}/holds``; the header ``Idempotency-Key`` may replace ``request_id``."""
 
     seats: SeatIds
     request_id: Id | None = None
@@ -362,7 +362,7 @@ class HoldRequest(msgspec.Struct, frozen=True):
 
 
 class ReleaseRequest(msgspec.Struct, frozen=True):
-    """Body of ``DELETE /holds/{hold}``; without ``seats``, or without a body, the whole hold."""
+    """Body of ``DELETE /holds/{hold}``; without ``seats`` or without a body, the whole hold is released."""
 
     seats: SeatIds | None = None
     request_id: RequestId = ""

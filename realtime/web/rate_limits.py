@@ -12,12 +12,12 @@ from realtime import limits
 from realtime.errors import RateLimited
 
 MAX_BUCKETS = 50_000
-"""HTTP callers remembered at a time; the one idle for longest is dropped (its bucket is full again by then)."""
+"""How many HTTP callers are remembered. The one that was idle for longest is dropped; its bucket is full by then."""
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Holds up to ``burst`` tokens and gains ``per_s`` a second; ``filled_at`` is by any monotonic clock (s)."""
+    """Has up to ``burst`` tokens and gains ``per_s`` a second; ``filled_at`` is by any monotonic clock (s)."""
 
     filled_at: float
     burst: int = limits.EVENT_BURST
@@ -37,7 +37,7 @@ class TokenBucket:
             self.refused += 1
             raise RateLimited(retry_after_ms=int((1 - self.tokens) / self.per_s * 1000) + 1)
         self.tokens -= 1
-        # Decreased, not reset: during an attack some requests are granted too.
+        # Decreased, not reset, because some requests are granted during an attack too.
         self.refused = max(0, self.refused - 1)
 
     @property

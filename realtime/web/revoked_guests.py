@@ -13,13 +13,13 @@ READ_S = 3.0
 
 
 class RevokedGuests:
-    """A set of owner ids. ``run`` it as a task; a region out of reach leaves what was read before.
+    """A set of owner ids. Run ``run`` as a task. While a region is unreachable, what was read before stays valid.
 
-    So does a master that is not reconciled: it may lack what it had.
+    The same holds while a region's master is not reconciled, because it may have lost entries.
     """
 
     def __init__(self, feeds: Mapping[str, Feed]) -> None:
-        """``feeds`` by region."""
+        """``feeds`` maps every region to its feed."""
         self._feeds = feeds
         self._by_region: dict[str, frozenset[str]] = dict.fromkeys(feeds, frozenset())
 

@@ -26,15 +26,15 @@ limited_log = LimitedLog(log)
 Query = TypeVar("Query", bound=msgspec.Struct)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 READS = ("GET", "HEAD")
-"""Methods that change nothing. A route for GET answers HEAD, too (RFC 9110, section 9.3.2)."""
+"""Methods that change nothing. A route for GET answers HEAD too (RFC 9110, section 9.3.2)."""
 UNREADABLE = (ResponseError, msgspec.MsgspecError)
-"""What a record that can't be read raises: in a function or command of a master, and in this process. Bodies of
-requests raise ``BadRequest``."""
+"""The errors for a record that can't be read: of a master's function or command, and of this process. A body that can't
+be read raises ``BadRequest`` instead."""
 _REASONS = {
     408: "The request has not arrived in time.",
     412: "If-Match names another version than there is.",
 }
-"""Why a request with a status that only HTTP has was refused; others are malformed."""
+"""The messages for HTTP statuses without an error code of their own; a request with another status is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +50,32 @@ class Route:
     """``anyone``; ``owner``: needs a guest's token; ``link``: the token of a link to a ticket; ``operator``: the
     operator key or an operator's token."""
     roles: tuple[Role, ...] = ()
-    """Roles of staff that may call an operator's route, too."""
+    """Roles of staff that may also call an operator's route."""
     private: bool = False
-    """The body has personal data: the audit log does not get it."""
+    """The body has personal data, and is not recorded in the audit log."""
     recorded: bool = True
-    """The audit log has requests to it, if it is an operator's route that changes something."""
+    """Requests are recorded in the audit log, if this is an operator's route that changes something."""
     answers: tuple[str, ...] = ("application/json",)
-    """The media types of what it answers if it succeeds."""
+    """The media types of its answer if it succeeds."""
     query: type[msgspec.Struct] | None = None
-    """The parameters of its query, which the handler takes from ``read_query``."""
+    """The type of its query, which the handler gets from ``read_query``."""
     body_optional: bool = False
     """A request may have no body."""
     result: Any = None
-    """The type of what it answers in JSON, if it succeeds (``web.answers``)."""
+    """The type of its JSON answer if it succeeds (``web.answers``)."""
 
 
 def bearer(authorization: str) -> str | None:
-    """Return the token in a header ``Authorization``; None for another scheme, "" without a token.
+    """Return the token in a header ``Authorization``; None if the scheme is not Bearer, "" without a token.
 
-    The name of the scheme is in upper or lower case (RFC 9110, section 11.1).
+    The case of the scheme's name does not matter (RFC 9110, section 11.1).
     """
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 def secret_in(authorization: str) -> str:
-    """Return the token in a header ``Authorization``, or all of it: the name of the scheme may be left out."""
+    """Return the token in a header ``Authorization``, or all of the header if it names no scheme."""
     token = bearer(authorization)
     return authorization if token is None else token
 
@@ -83,7 +83,8 @@ def secret_in(authorization: str) -> str:
 def read_query(request: web.Request, kind: type[Query]) -> Query:
     """Return the query of a request, validated as ``kind``, which is its route's ``query``; raise ``BadRequest``.
 
-    Spaces around a value do not count. An empty value is as one that is missing; of several the first one counts.
+    Spaces around a value are ignored. An empty value counts as missing; if a parameter is repeated, the first one
+    counts.
     """
     given = {name: text for name in request.query if (text := request.query[name].strip())}
     try:
@@ -101,7 +102,7 @@ async def errors(
         refused = refusal(400)
         refused.force_close()
         return refused
-    if len(request.headers.getall("Authorization", ())) > 1:  # whose request it is must not depend on who reads it
+    if len(request.headers.getall("Authorization", ())) > 1:  # a proxy may read the other one
         return _refusal(BadRequest("Send one header Authorization."))
     try:
         answer = await handler(request)
@@ -122,16 +123,16 @@ async def errors(
         return _refusal(failure(error, f"{request.method} {request.path}"))
     is_ours = answer.content_type in ("application/json", "text/html")
     if answer.status >= 400 and isinstance(answer, web.Response) and not is_ours:
-        refused = refusal(answer.status)  # by the Socket.IO server, whose other headers are kept
+        refused = refusal(answer.status)  # answered by the Socket.IO server, whose other headers are kept
         answer.body, answer.content_type = refused.body, refused.content_type
     return answer
 
 
 def failure(error: Exception, what: str) -> TicketError:
-    """Log an exception that the handler of ``what`` has not expected; return what the client is answered.
+    """Log an unexpected exception in the handler of ``what``; return the error that the client is answered.
 
-    A record that can't be read is one line in ten seconds: keepers find it and rebuild its show, so the same request
-    may succeed later.
+    A record that can't be read is logged in one line, at most every ten seconds. Keepers find it and rebuild its show,
+    so the same request may succeed later.
     """
     if isinstance(error, UNREADABLE):
         limited_log.warning("a record can't be read", what, error)
@@ -141,7 +142,7 @@ def failure(error: Exception, what: str) -> TicketError:
 
 
 def refusal(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return the answer of this status to a request that no handler has understood."""
+    """Return the answer with this status to a request that no handler could process."""
     error: TicketError
     if status in (404, 405):
         error = NotFound()
@@ -176,7 +177,7 @@ def json_answer(payload: object, status: int = 200) -> web.Response:
 async def read_plan(request: web.Request) -> bytes:
     """Return a body of up to ``limits.MAX_PLAN_BYTES``, with more time for it; raise ``PayloadTooLarge``.
 
-    Call it once the operator key has been accepted: the body does not count as one of a stranger any more.
+    Call it only after the operator key was accepted: then the limits for bodies of strangers no longer apply.
     """
     allow_body(request, limits.PLAN_BODY_S)
     return await read_up_to(request, limits.MAX_PLAN_BYTES)
@@ -194,7 +195,7 @@ async def read_up_to(request: web.Request, size: int) -> bytes:
 
 
 def idempotency_key(request: web.Request) -> str:
-    """Return the header ``Idempotency-Key``, "" if there is none; raise ``BadRequest`` for one that is no id."""
+    """Return the header ``Idempotency-Key``, "" if there is none; raise ``BadRequest`` if it is not a valid id."""
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > limits.MAX_ID_LENGTH or not key.isprintable():
         raise BadRequest(f"Idempotency-Key has at most {limits.MAX_ID_LENGTH} printable characters.")

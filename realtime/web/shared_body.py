@@ -1,7 +1,7 @@
-"""Large answers that many clients get at once: one copy in memory, written in small parts.
+"""Large answers for many clients at once: one copy in memory, written in small parts.
 
-aiohttp copies a body behind the headers and gives all of it to the connection's buffer, where it stays while the client
-reads nothing: 90 bytes of a request would cost megabytes.
+aiohttp itself copies a body and puts all of it into the connection's buffer, where it stays as long as the client reads
+nothing. A request of 90 bytes would cost megabytes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from aiohttp.payload import Payload
 PART_BYTES = 16 * 1024
 _INPUT_BYTES = 2048
 MOST_GUNZIPPED = 50
-"""Decompressed answers that may be sent at a time; nearly every client reads gzip."""
+"""How many decompressed answers may be sent at the same time; nearly every client reads gzip."""
 KEPT_BYTES = 16 * 1024 * 1024
-"""Layouts that a node keeps, in addition to those that are being sent."""
+"""How many bytes of layouts a node caches, in addition to those that are being sent."""
 
 
 class SharedBody(Payload):
@@ -49,12 +49,12 @@ class SharedBody(Payload):
 
 
 def body_of(data: bytes) -> bytes | SharedBody:
-    """Return what an answer with this body should be made of."""
+    """Return the value for the ``body`` of an answer: shared if it is large."""
     return data if len(data) <= PART_BYTES else SharedBody(data)
 
 
 class Blob:
-    """Bytes that can be referred to weakly."""
+    """Bytes that can have weak references."""
 
     __slots__ = ("__weakref__", "data")
 
@@ -64,7 +64,7 @@ class Blob:
 
 
 class Blobs:
-    """Immutable blobs by name: one copy of each while it is in use anywhere, and the last ``KEPT_BYTES`` after that."""
+    """Immutable blobs by name: one copy of each while it is in use, and the last ``KEPT_BYTES`` beyond that."""
 
     def __init__(self, read: Callable[[str], Awaitable[bytes | None]]) -> None:
         """``read`` returns a blob by name, None if there is none."""
@@ -74,7 +74,7 @@ class Blobs:
         self._in_use: WeakValueDictionary[str, Blob] = WeakValueDictionary()
 
     async def get(self, name: str) -> Blob | None:
-        """Return a blob, None if there is none. Raises as ``read``."""
+        """Return a blob, None if there is none. Raises what ``read`` raises."""
         blob = self._in_use.get(name)
         if blob is None:
             blob = await self._read_once(name)
@@ -87,7 +87,7 @@ class Blobs:
         return blob
 
     async def _read_once(self, name: str) -> Blob | None:
-        """Read a blob; all who ask for it meanwhile wait for the same reading."""
+        """Read a blob; further requests for it wait for the same reading."""
         reading = self._reading.get(name)
         if reading is None:
             reading = self._reading[name] = asyncio.get_running_loop().create_task(self._read_blob(name))
@@ -135,12 +135,12 @@ class GunzippedBody(BlobBody):
         stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         view = memoryview(self._data)
         for start in range(0, len(view), _INPUT_BYTES):
-            # In small pieces: what zlib has not consumed of a piece is copied for each client.
+            # Fed in small pieces, because the part of a piece that zlib has not consumed is copied for each client.
             rest: bytes | memoryview = view[start : start + _INPUT_BYTES]
             while rest:
                 part = stream.decompress(rest, PART_BYTES)
                 rest = stream.unconsumed_tail
                 await writer.write(part)
                 await writer.drain()
-                await asyncio.sleep(0)  # a client that reads as fast as this writes would be the only one served
+                await asyncio.sleep(0)  # a client that reads as fast as this writes never makes it wait
         await writer.write(stream.flush())

@@ -1,7 +1,7 @@
-"""Access of staff: who sends a request, whether that role may do it, and the record of what was done.
+"""Access of staff: identifies who sends a request, checks the role, and records what was done.
 
-A request carries the operator key or a staff token as ``Authorization: Bearer``. Wrong ones are slowed down, the right
-ones never are (``attempts``).
+A request carries the operator key or a staff token as ``Authorization: Bearer``. Answers to wrong ones are slowed down,
+answers to right ones never are (``attempts``).
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from realtime.web.routing import READS, UNREADABLE, Handler, secret_in
 
 log = logging.getLogger(__name__)
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Real-IP", "Via")
-"""What balancers add to a request, one or the other."""
+"""Headers that balancers add to a request."""
 OPERATOR_KEY = Principal("operator key", Role.OPERATOR)
 REGISTER_KEPT_S = 2.0
-"""How long a node goes on with what the register has said about a token."""
+"""For how long a node trusts what it has read about a token in the register."""
 REGISTER_SIZE = 10_000
 REFUSALS_RECORDED = 60
-"""Refusals of a role that a node records of one name in an hour."""
+"""The most refusals because of a role that a node records for one name in an hour."""
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
-"""Where a request has who sent it."""
+"""The key under which a request has its sender."""
 DETAIL: web.RequestKey[str] = web.RequestKey("audit detail", str)
-"""Where a handler puts what the audit log gets in place of a body with secrets or personal data."""
+"""The key under which a handler puts what the audit log gets instead of a body with secrets or personal data."""
 UNCHANGED: web.RequestKey[bool] = web.RequestKey("unchanged", bool)
-"""Set by a handler where a request that may change something has changed nothing: the audit log does not get it."""
+"""Set by a handler if a request that could change something has changed nothing, so that it is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kiosk:
-    """A screen in the foyer of a theatre; ``id`` tells it from other kiosks."""
+    """A screen in the foyer of a theatre; ``id`` distinguishes it from other kiosks."""
 
     theatre: str
     id: str
@@ -67,16 +67,16 @@ class Register:
     """Which tokens are not revoked, read from the replicas near this node."""
 
     def __init__(self, feeds: Mapping[str, Feed]) -> None:
-        """``feeds`` by region; the id of a token begins with its region."""
+        """``feeds`` maps every region to its feed; the id of a token begins with its region."""
         self._feeds = feeds
         self._known: OrderedDict[str, tuple[float, bool]] = OrderedDict()
 
     async def has(self, token_id: str) -> bool:
         """Return whether a token is registered and not revoked.
 
-        A revocation counts within ``REGISTER_KEPT_S`` and the replication lag. While its region is out of reach, or its
-        master is not reconciled and may lack tokens, the last answer counts; raises ``RegionUnavailable`` if there is
-        none.
+        A revocation takes effect within ``REGISTER_KEPT_S`` plus the replication lag. While the token's region is
+        unreachable, or its master is not reconciled and may lack tokens, the last answer counts; raises
+        ``RegionUnavailable`` if there is none.
         """
         now = time.monotonic()
         read_at, before = self._known.get(token_id, (float("-inf"), False))
@@ -102,7 +102,7 @@ class Register:
 
 
 class StaffAccess:
-    """Tells who sends a request, refuses those whose role may not, records what the others did."""
+    """Identifies who sends a request, refuses those whose role does not allow it, records what the others did."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class StaffAccess:
         provider: IdentityProvider | None,
         audit_to: LockMaster,
     ) -> None:
-        """Without an ``operator_key`` only tokens give access; ``audit_to`` is the node's own region."""
+        """Without an ``operator_key``, only tokens give access; ``audit_to`` is the master of the node's own region."""
         self._operator_key = operator_key
         self._tokens = tokens
         self._register = register
@@ -130,7 +130,7 @@ class StaffAccess:
         if self._operator_key and is_secret(given, self._operator_key):
             self.attempts.forgive(caller)
             return OPERATOR_KEY
-        # A request without a key is no guess and is not counted.
+        # A request without a key is not an attempt at guessing, and is not counted.
         if not given:
             raise Forbidden()
         principal = await self._by_token(given)
@@ -141,7 +141,7 @@ class StaffAccess:
         return principal
 
     async def kiosk(self, caller: str, token: str) -> Kiosk | None:
-        """Return the kiosk that a token names; None for what is none now, which counts as any wrong token does.
+        """Return the kiosk that a token names; None if it names none now, which counts as a wrong token.
 
         Raises ``RegionUnavailable`` while it is not known whether the token is valid.
         """
@@ -153,7 +153,7 @@ class StaffAccess:
             return None
         if principal.role is not Role.KIOSK:
             return None
-        # A provider makes a new token each time; one of this installation may share its name with others.
+        # A provider's token is new each time, so its name identifies the kiosk; names of our own tokens may be shared.
         return Kiosk(principal.theatre, principal.name if principal.external else principal.token)
 
     async def _by_token(self, given: str) -> Principal | None:
@@ -178,7 +178,7 @@ class StaffAccess:
             return None
 
     def require_metrics_key(self, handler: Handler, metrics_key: str) -> Handler:
-        """Return ``handler`` for this machine, and for those who send ``metrics_key`` or are operators."""
+        """Return ``handler``, restricted to this machine, to operators, and to those who send ``metrics_key``."""
         behind_role = self.require_role(handler)
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -190,10 +190,10 @@ class StaffAccess:
         return guarded
 
     def require_role(self, handler: Handler, *roles: Role, private: bool = False, recorded: bool = True) -> Handler:
-        """Return ``handler`` for operators and these roles; what they change or print is recorded.
+        """Return ``handler``, restricted to operators and these roles; what they change or print is recorded.
 
-        The body of a request is recorded, too, or what its handler has put into ``DETAIL``; nothing of it if it is
-        ``private`` otherwise. Refusals of a role are recorded, within bounds.
+        The body of a request is recorded too, or what its handler has put into ``DETAIL``; if it is ``private`` and has
+        no ``DETAIL``, the body is left out. Refusals because of the role are recorded, up to a limit.
         """
         allowed = {Role.OPERATOR, *roles}
 
@@ -203,16 +203,16 @@ class StaffAccess:
             principal = await self.principal(address, request.headers.get("Authorization", ""), now)
             request[PRINCIPAL] = principal
             if principal.role not in allowed:
-                # Bounded: a program with the wrong role may ask without end, and the outbox is everybody's.
+                # Bounded, because a program with the wrong role may ask without end, and the outbox is shared by all.
                 with contextlib.suppress(RateLimited):
                     self._refusals.take(principal.name, now)
                     await self._record(request, principal, address, 403)
                 raise Forbidden(f"The role {principal.role.value} may not do this.", reason="role")
             try:
                 answer = await handler(request)
-            except ConnectionError:  # the request has not arrived completely, so nothing was done
+            except ConnectionError:  # the request did not arrive completely, so nothing was done
                 raise
-            except Exception as error:  # whatever it is, something may have been done
+            except Exception as error:  # whatever the error is, something may have been done
                 if recorded and request.method not in READS:
                     await self._record(request, principal, address, _status_of(error))
                 raise
@@ -239,9 +239,9 @@ class StaffAccess:
 
 
 async def _beginning(request: web.Request) -> str:
-    """Return the beginning of a body that the handler has kept; "" for one that it has not read, or read in parts.
+    """Return the beginning of the body, if the handler has read it as a whole; otherwise "".
 
-    What the handler does not need may never arrive, or be too large: the record does not wait for it.
+    A body that the handler did not read may never arrive, or be too large, so the record does not wait for it.
     """
     if not request.content.at_eof():
         return ""
@@ -256,7 +256,7 @@ def _status_of(error: Exception) -> int:
 
 
 def _is_from_here(request: web.Request) -> bool:
-    """Tell whether a process of this machine asks for itself, not a balancer for somebody else."""
+    """Return whether the request is from a process on this machine, and not forwarded by a balancer."""
     try:
         local = ipaddress.ip_address(request.remote or "").is_loopback
     except ValueError:

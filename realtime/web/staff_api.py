@@ -1,4 +1,4 @@
-"""The ops API of staff and guests: who has which token, what was done; sessions of a shop's customers, revocation."""
+"""The ops API for staff and guests: staff tokens, the audit log, sessions of a shop's customers, revocation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Customer(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of ``POST /ops/sessions``: the shop's own name for its customer."""
+    """Body of ``POST /ops/sessions``: the shop's own id of its customer."""
 
     sub: Annotated[str, Meta(min_length=1, max_length=MAX_SUBJECT_LENGTH)]
 
@@ -107,7 +107,7 @@ class StaffApi:
     async def _audit(self, request: web.Request) -> web.Response:
         """Answer with entries from before ``?before=`` (ms), ``?limit=`` at most."""
         ask = read_query(request, AuditListed)
-        # A node whose clock is a little ahead may have written the newest entry.
+        # The default is a little in the future, because a node whose clock is ahead may have written the newest entry.
         before = now_ms() + 3_600_000 if ask.before is UNSET else ask.before
         asked = {"before": before, "limit": ask.limit}
         rows, missing = await ask_for_rows(self._masters, "audit", asked)

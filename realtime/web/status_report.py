@@ -1,7 +1,7 @@
 """The status report of a node: its current figures, written every two seconds on the master of its own region.
 
-Replication brings the reports to all regions, so any node can show operators the whole installation. The node also
-notes incidents: regions that it can't reach, maps that are delayed, and that no keeper of its region is running.
+Replication carries the reports to all regions, so any node can show operators the whole installation. The node also
+records incidents: it can't reach a region, maps are delayed, or no keeper of its region is running.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from realtime.web.box_office import BoxOffice
 from realtime.web.events import Events
 
 CONNECTING_S = 10.0
-"""How long a node that has just started may take to reach a region."""
+"""How long a node may take after its start to reach a region, before that is an incident."""
 DELAYED_MS = 1_000
 """Maps are delayed when heartbeats arrive later than this."""
 
@@ -74,7 +74,7 @@ class StatusReporter:
             if name not in self._reached:
                 continue
             if feed.losses > self._losses.get(name, 0):
-                # It may be over already.
+                # It may be the end of the incident.
                 self._losses[name] = feed.losses
                 self._incidents.set(Incident.UNREACHABLE, name, True)
             self._incidents.set(Incident.UNREACHABLE, name, not feed.live)
@@ -90,7 +90,7 @@ class StatusReporter:
             self._incidents.set(Incident.NO_KEEPER, own.region, now - self._keepers_at > limits.KEEPER_SILENT_MS / 1000)
 
     def report(self) -> dict[str, Any]:
-        """Return the report: current gauges, counts since the node started; sales and feed lags (ms) by region."""
+        """Return the report: current values, counts since the node started, sales and feed lags (ms) by region."""
         stats = self._rooms.stats()
         return {
             "time": now_ms(),

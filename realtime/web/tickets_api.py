@@ -1,4 +1,4 @@
-"""The HTTP API of bookings after the sale: an owner's bookings, their tickets as PDF, the keys to verify them with."""
+"""The HTTP API for bookings after the sale: an owner's bookings, tickets as PDF, the keys that verify tickets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OwnerOf = Callable[[web.Request], str]
 
 
 class OneBooking(msgspec.Struct, frozen=True):
-    """The query of ``GET /bookings``: only this booking, without it all."""
+    """The query of ``GET /bookings``: one booking; all if it is missing."""
 
     booking: Long = ""
 
@@ -170,7 +170,7 @@ class TicketsApi:
     async def _list(self, request: web.Request) -> web.Response:
         """Return the bookings of all regions; a region that does not answer is named in ``missing``.
 
-        With ``booking``, only that one; none while the ledger has not recorded it.
+        With ``booking``, only that one; an empty list while the ledger has not recorded it.
         """
         owner, address = self._owner_of(request), client_address(request)
         one = read_query(request, OneBooking).booking
@@ -184,7 +184,7 @@ class TicketsApi:
         for each in found:
             try:
                 bookings.append(self._tickets.listed(each))
-            except (msgspec.MsgspecError, ValueError) as error:  # one that can't be read must not hide the others
+            except (msgspec.MsgspecError, ValueError) as error:  # a booking that can't be read must not hide the others
                 if one:
                     raise
                 limited_log.warning("a booking can't be read", each.get("id"), error)
@@ -192,7 +192,7 @@ class TicketsApi:
         return json_answer({"bookings": bookings, "missing": missing, "server_time": now_ms()})
 
     async def _one(self, booking: str, address: str) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return a booking, if the ledger has it, and its region if that can't answer now."""
+        """Return a booking, if the ledger has it; and its region, if that can't answer now."""
         master = master_of_booking(self._masters, booking)
         try:
             found = await self._buyers.ask(master, "booking", {"booking": booking}, address)
@@ -253,7 +253,7 @@ class TicketsApi:
         return await self._print(request, detail)
 
     async def _any_ticket(self, request: web.Request) -> web.Response:
-        """Print a ticket for staff; a token that is bound to a theatre prints tickets of its shows only."""
+        """Print a ticket for staff. A token that is bound to a theatre prints only tickets of its shows."""
         detail = msgspec.convert(await self._found(request.match_info["booking"], run_query), BookingDetail)
         bound_to = request[PRINCIPAL].theatre
         if bound_to and bound_to != self._theatre_of(detail.show):
@@ -261,7 +261,7 @@ class TicketsApi:
         return await self._print(request, detail)
 
     def _theatre_of(self, show: str) -> str:
-        """Return the theatre of a show, "" for one that has left the lists."""
+        """Return the theatre of a show, "" for a show that is not in the directory any more."""
         try:
             return self._directory.declared_show(show).theatre
         except ShowNotFound:
@@ -271,7 +271,7 @@ class TicketsApi:
         return await self._found(booking, partial(self._buyers.ask, address=client_address(request)))
 
     async def _found(self, booking: str, ask: Ask) -> dict[str, Any]:
-        """Return a booking as the ledger's region answers; raises ``BookingNotFound``."""
+        """Return a booking as its region's ledger has it; raises ``BookingNotFound``."""
         found: dict[str, Any] | None = await ask(
             master_of_booking(self._masters, booking), "booking", {"booking": booking}
         )

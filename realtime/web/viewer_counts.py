@@ -1,4 +1,4 @@
-"""Reports how many people watch each show on this node to the region of the show, for the figures of operators."""
+"""Reports to each show's region how many people watch the show on this node, for operators' figures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ViewerCounts:
             await self._withdraw(region)
             return
         report = orjson.dumps({"time": now_ms(), "shows": shows})
-        # A region that is out of reach misses this one.
+        # A region that is unreachable misses this report.
         with contextlib.suppress(TicketError, RedisError):
             await self._masters[region].command("HSET", keys.VIEWERS, self._name, report)
             self._reported.add(region)
