@@ -47,14 +47,16 @@ RETRY_PAUSE_S = 0.1
 class Feed:
     """The feed of one region, for a node near the region ``near``. ``start`` it, then ``close`` it.
 
-    ``lag_ms`` is the age of the last heartbeat on arrival (None before the first); as the sender's clock is another, it
-    is only as exact as the clocks agree. ``moves`` counts how often the feed has left a server.
+    ``lag_ms`` is the age of the last heartbeat on arrival (None before the first). The node measures by how much the
+    clock of this machine is behind that of its own region's master, and sets ``clock_offset_ms``. Thus the lag is as
+    exact as the clocks of keepers and masters agree. ``moves`` counts how often the feed has left a server.
     """
 
     def __init__(self, region: Region, near: str, password: str = "") -> None:
         """``password`` is for URLs that contain none. Add to ``listeners`` before ``start``."""
         self.region = region.name
         self.lag_ms: float | None = None
+        self.clock_offset_ms = 0
         self.moves = 0
         self.listeners: list[Listener] = []
         self._dispatcher = Dispatcher(self, self.listeners)
@@ -273,7 +275,7 @@ class Feed:
     # --- heartbeats -----------------------------------------------------------------------------------------------
     def heartbeat_arrived(self, heartbeat: dict[str, Any]) -> None:
         """Take the time of a heartbeat; ``Dispatcher`` calls this before the listeners get it."""
-        self.lag_ms = max(0.0, time.time() * 1000 - heartbeat["time"])
+        self.lag_ms = max(0.0, time.time() * 1000 + self.clock_offset_ms - heartbeat["time"])
         if self._liveness.heartbeat() and self.connected:
             self._dispatcher.connected()
 
