@@ -61,8 +61,8 @@ class Pump:
         """How many viewers are lagging."""
         return len(self._lagging)
 
-    def start(self) -> None:
-        """Send what is unsent, if that is not under way."""
+    def send_unsent(self) -> None:
+        """Begin to send the changes that are unsent, unless that is under way."""
         if self._task is None and self._state.dirty:
             self._task = asyncio.get_running_loop().create_task(self._run())
 

@@ -292,7 +292,7 @@ class Room:
 
     def _send_changes(self) -> None:
         if self._pump is not None:
-            self._pump.start()
+            self._pump.send_unsent()
 
     async def close(self) -> None:
         """Stop, without a word to viewers. The subscription stays: a new room of the show may use it already."""
