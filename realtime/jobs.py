@@ -13,15 +13,14 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-import msgspec
 from bullmq import Queue as BullQueue
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from realtime import connect, keys
+from realtime.job_states import LISTS, READ, JobLists, JobState, is_readable, job_states, usable
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.ledger.webhooks import DELIVERY_MS
 from realtime.locks.damage import delete_unusable_of_job
@@ -30,29 +29,6 @@ from realtime.locks.master import LockMaster
 log = logging.getLogger(__name__)
 PAYLOAD_VERSION = 1
 
-
-class JobState(StrEnum):
-    """What a queue says of a task: its job waits or runs (``pending``), has ended, or is not there.
-
-    ``without_task``: it has failed because the ledger had no such task when it ran. A ledger that was set back gets it
-    again. ``undeliverable``: it is there, but no worker gets it, because it is in no list of its queue, or can't be
-    read. A job that moves at this moment may seem so; ``Jobs.add_anew`` looks again. ``recorded``: it has ended,
-    and its worker had recorded in the ledger that the task is done. A ledger that has the task then was set back.
-    """
-
-    MISSING = "missing"
-    PENDING = "pending"
-    COMPLETED = "completed"
-    RECORDED = "recorded"
-    FAILED = "failed"
-    WITHOUT_TASK = "without_task"
-    UNDELIVERABLE = "undeliverable"
-
-
-NO_TASK = "the ledger has no task"
-"""How the reason of a job's failure begins for which the ledger had no task."""
-RECORDED = "recorded"
-"""What our workers return for a job whose task is done in the ledger."""
 
 REFUND_PAUSES = "refunds"
 """The name of the pauses between the attempts of a refund: our workers know it (``workers.refunds.pause_ms``)."""
@@ -83,16 +59,10 @@ _CONNECTIONS = 16
 """Some calls ask all queues at once, and several users of one ``Jobs`` may do so at the same time."""
 
 
-_LISTS = ("wait", "paused", "active")
-"""In the order in which jobs move through them: one that moves meanwhile is seen, unless it was to be tried again."""
-_READ = ("data", "opts", "failedReason", "returnvalue")
 _IN_NO_LIST = "unknown"
 """What the library says of a job that is in none of its queue's lists."""
 _DELAYED = "delayed"
 """And of one that waits for its next attempt."""
-_SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
-_PAGE = 1_000
-"""Jobs of a list that are read at once."""
 _COUNTED = ("wait", "active", "delayed", "failed", "completed")
 
 
@@ -181,8 +151,8 @@ class Jobs:
 
     async def _is_readable(self, task: TaskRow) -> bool:
         assert self._redis is not None, "it is connected"
-        parts: Any = await self._redis.hmget(keys.queue(task.queue, task.id), *_READ)
-        return _is_readable(parts)
+        parts: Any = await self._redis.hmget(keys.queue(task.queue, task.id), *READ)
+        return is_readable(parts)
 
     @contextlib.asynccontextmanager
     async def _refusals(self, queue: Queue, count: int) -> AsyncIterator[None]:
@@ -237,9 +207,9 @@ class Jobs:
         pipeline = self._redis.pipeline(transaction=False)
         for queue in Queue:
             for part in parts:
-                count = pipeline.llen if part in _LISTS else pipeline.zcard
+                count = pipeline.llen if part in LISTS else pipeline.zcard
                 count(keys.queue(queue, part))
-        found = iter([0 if each is None else each for each in map(_usable, await pipeline.execute(False))])
+        found = iter([0 if each is None else each for each in map(usable, await pipeline.execute(False))])
         return {queue.value: {part: int(next(found)) for part in parts} for queue in Queue}
 
     async def failed(self, limit: int) -> list[FailedJob]:
@@ -256,7 +226,7 @@ class Jobs:
             for task in tasks:
                 pipeline.hmget(keys.queue(queue, task), "failedReason", "atm", "finishedOn")
             for task, answer in zip(tasks, await pipeline.execute(False), strict=True):
-                reason, attempts, at = _usable(answer) or (None, None, None)
+                reason, attempts, at = usable(answer) or (None, None, None)
                 found.append(FailedJob(queue.value, task, reason or "", connect.count(attempts), connect.count(at)))
         return sorted(found, key=lambda job: job.failed_at, reverse=True)
 
@@ -275,77 +245,3 @@ class Jobs:
         """Drop the connections; the next job looks for the master again."""
         redis, self._redis = self._redis, None
         await connect.close(redis)
-
-
-class JobLists:
-    """The jobs that wait and run, as they were when a queue was first asked about."""
-
-    def __init__(self) -> None:
-        """Nothing is read yet."""
-        self._jobs: dict[Queue, set[str]] = {}
-
-    async def read(self, redis: Redis, queue: Queue) -> set[str]:
-        """Return the ids of the jobs in the lists of a queue. Raises redis-py's connection errors."""
-        if queue not in self._jobs:
-            self._jobs[queue] = found = set()
-            for part in _LISTS:
-                with contextlib.suppress(ResponseError):  # keepers delete a key that can't be used
-                    start = 0
-                    while page := await _page(redis, keys.queue(queue, part), start):
-                        found.update(page)
-                        start += _PAGE
-        return self._jobs[queue]
-
-
-async def _page(redis: Redis, key: str, start: int) -> list[str]:
-    # From the end at which jobs are added: one that is taken at the other end moves no other.
-    page: Any = await redis.lrange(key, start, start + _PAGE - 1)
-    return [job if isinstance(job, str) else job.decode(errors="replace") for job in page]
-
-
-async def job_states(redis: Redis, tasks: Sequence[TaskRow], lists: JobLists) -> list[JobState]:
-    """Return what the queues say of some tasks. Raises redis-py's connection errors."""
-    listed = {queue: await lists.read(redis, queue) for queue in {task.queue for task in tasks}}
-    pipeline = redis.pipeline(transaction=False)
-    for task in tasks:
-        job = keys.queue(task.queue, task.id)
-        pipeline.exists(job)
-        pipeline.hmget(job, *_READ)
-        for part in _SETS:
-            pipeline.zscore(keys.queue(task.queue, part), task.id)
-    answers = [_usable(answer) for answer in await pipeline.execute(False)]
-    size = 2 + len(_SETS)
-    return [
-        _job_state(task.id in listed[task.queue], *answers[n * size : (n + 1) * size]) for n, task in enumerate(tasks)
-    ]
-
-
-def _usable(answer: Any) -> Any:
-    """Return an answer; None if the key has another type than the command takes."""
-    if isinstance(answer, ResponseError) and not connect.not_now(answer):
-        return None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def _job_state(listed: bool, exists: int, parts: Any, completed: Any, failed: Any, *others: Any) -> JobState:
-    if not exists:
-        return JobState.MISSING
-    if parts is None or not _is_readable(parts):
-        return JobState.UNDELIVERABLE
-    reason, returned = (part.decode(errors="replace") if isinstance(part, bytes) else part or "" for part in parts[2:])
-    if completed is not None:
-        return JobState.RECORDED if returned == f'"{RECORDED}"' else JobState.COMPLETED
-    if failed is None:
-        is_listed = listed or any(score is not None for score in others)
-        return JobState.PENDING if is_listed else JobState.UNDELIVERABLE
-    return JobState.WITHOUT_TASK if reason.startswith(NO_TASK) else JobState.FAILED
-
-
-def _is_readable(parts: Any) -> bool:
-    """Return whether the library can read a job: else a worker that takes it fails before it runs."""
-    try:
-        return all(isinstance(msgspec.json.decode(part or b""), dict) for part in parts[:2])
-    except msgspec.MsgspecError:
-        return False

@@ -19,7 +19,8 @@ from redis.exceptions import RedisError, ResponseError
 from realtime import connect, keys
 from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable
-from realtime.jobs import JobLists, Jobs, job_states
+from realtime.job_states import JobLists, job_states
+from realtime.jobs import Jobs
 from realtime.keeper.compare import LIVE, REPAIRED_ON_MASTER, Difference, Kind, OnMaster, compare, refused_payments
 from realtime.keeper.compare_money import faults_of, lost_refunds, money_differences, task_differences
 from realtime.keeper.declare import Declarations

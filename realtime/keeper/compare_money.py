@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from realtime.jobs import JobState
+from realtime.job_states import JobState
 from realtime.keeper.compare import REPAIRED_IN_LEDGER, Difference, Kind
 from realtime.ledger.audit import Finding
 from realtime.ledger.money_questions import MoneyFault

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from realtime import limits
 from realtime.clock import now_ms
-from realtime.jobs import JobLists, Jobs, JobState
+from realtime.job_states import JobLists, JobState
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger
 from realtime.ledger.rows import ANY_TIME, Queue, RefundProgress, TaskRow
 

@@ -10,7 +10,7 @@ from functools import partial
 from bullmq import UnrecoverableError
 
 from realtime.clock import now_ms
-from realtime.jobs import NO_TASK
+from realtime.job_states import NO_TASK
 from realtime.ledger import Ledger, LedgerUnavailable
 from realtime.ledger.rows import Queue, TaskRow
 from realtime.workers.payload import Payload

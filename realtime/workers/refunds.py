@@ -9,7 +9,8 @@ from bullmq import UnrecoverableError
 
 from realtime.clock import now_ms
 from realtime.errors import PaymentRefused, PaymentUnavailable
-from realtime.jobs import NO_TASK, Jobs
+from realtime.job_states import NO_TASK
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger
 from realtime.ledger.money import DETAIL_LENGTH
 from realtime.ledger.rows import RefundProgress, RefundRow, TaskRow

@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 from realtime import connect, keys
 from realtime.cancellation import cancel_all, pause
 from realtime.errors import TicketError
-from realtime.jobs import RECORDED, Jobs
+from realtime.job_states import RECORDED
+from realtime.jobs import Jobs
 from realtime.ledger import Ledger, LedgerUnavailable, WrongRegion
 from realtime.ledger.rows import Queue
 from realtime.ledger.shows import Shows

@@ -13,7 +13,7 @@ import pytest
 
 from realtime import keys, limits
 from realtime.clock import now_ms
-from realtime.jobs import JobState
+from realtime.job_states import JobState
 from realtime.keeper.compare import REPAIRED_IN_LEDGER, REPAIRED_ON_MASTER, Difference, Kind
 from realtime.keeper.compare_money import task_differences
 from realtime.ledger.rows import CancelledBy, OrderRow, OrderState, Queue, RefundProgress, TaskRow, task_id

@@ -11,7 +11,8 @@ from redis.exceptions import ResponseError
 
 from realtime import connect, keys, limits
 from realtime.clock import now_ms
-from realtime.jobs import Jobs, JobState
+from realtime.job_states import JobState
+from realtime.jobs import Jobs
 from realtime.keeper import background, task_keeper
 from realtime.keeper.check import Checker
 from realtime.keeper.compare import Difference, Kind

@@ -13,7 +13,7 @@ import pytest
 from bullmq import UnrecoverableError
 from sqlalchemy import insert, select
 
-from realtime.jobs import NO_TASK
+from realtime.job_states import NO_TASK
 from realtime.ledger import Ledger, LedgerUnavailable, schema
 from realtime.ledger.follow_ups import task
 from realtime.ledger.rows import Queue, TaskRow

@@ -18,7 +18,7 @@ from realtime.contact import Contact
 from realtime.dev import valkey
 from realtime.dev.fork_server import Fork
 from realtime.dev.mailbox.store import parse
-from realtime.jobs import JobState
+from realtime.job_states import JobState
 from realtime.keeper import task_keeper
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger import Ledger, NewBooking

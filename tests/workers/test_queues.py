@@ -17,7 +17,7 @@ from bullmq import Queue as BullQueue
 
 from realtime import connect, keys
 from realtime.clock import now_ms
-from realtime.jobs import JobState
+from realtime.job_states import JobState
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger.rows import ANY_TIME, NewRefund, Queue, RefundProgress, RefundReason, TaskRow, task_id
 from realtime.topology import Plain

@@ -12,7 +12,7 @@ import pytest
 
 from realtime import keys
 from realtime.errors import PaymentUnavailable
-from realtime.jobs import JobState
+from realtime.job_states import JobState
 from realtime.keeper.task_keeper import TaskKeeper
 from realtime.ledger.rows import NewRefund, Queue, RefundProgress, RefundReason
 from realtime.locks.commands import run_command
