@@ -125,7 +125,7 @@ async def test_an_operator_finds_a_booking_moves_it_and_cancels_it(browser: Brow
     assert await violations(page, within="#bookings") == []
     await story.locator("[data-act=exchange]").click()
     assert await violations(page, within="#bookings") == []
-    for seats, problem in (("B-1", "Name 2 seats"), ("B-1, Z-9", "Not in this plan: Z-9"), ("B-1, B-2", "")):
+    for seats, problem in (("B-1", "Enter 2 seats"), ("B-1, Z-9", "Not in this plan: Z-9"), ("B-1, B-2", "")):
         await page.fill("#exchange-seats", seats)
         await page.keyboard.press("Enter")
         if problem:
@@ -251,7 +251,7 @@ async def test_a_device_admits_without_a_network_what_it_has_leased_and_reports_
         (signed(secret, show_of(booking)), "unsure", "Genuine, but not on this device"),
         (elsewhere["code"], "unsure", "Not on this device"),
         (signed("a secret that was replaced", show_of(booking)), "unsure", "QR code not checked"),
-        ("https://example.org/", "bad", "This is no ticket code"),
+        ("https://example.org/", "bad", "This is not a ticket code"),
     ):
         await types(north.page, ticket)
         await shows_verdict(north.page, look, text)
@@ -340,7 +340,7 @@ async def test_tickets_that_come_during_a_check_wait_and_each_result_is_seen(
         await types(page, third)
         await types(page, second)
     await expect(page.locator("#code")).to_have_value("")
-    await expect(waiting).to_have_text(f"1 ticket waits to be checked: {third}.")
+    await expect(waiting).to_have_text(f"1 ticket is waiting: {third}.")
     assert await violations(page) == []
     await page.locator("select.language").select_option("hi")
     await shows_verdict(page, "checking", "जाँच हो रही है")

@@ -65,7 +65,7 @@ async def test_only_the_right_key_opens_the_ops_page(browser: Browser, cluster: 
         await details.click()
     await page.fill("#hourly-show", "west-nothing")
     await page.keyboard.press("Enter")
-    await expect(plots.get_by_text("Nothing in this time.")).to_have_count(6)
+    await expect(plots.get_by_text("No figures for this time.")).to_have_count(6)
     await page.fill("#hourly-show", "")
     async with page.expect_download() as saving:
         await page.locator('#hourly [data-key="csv"]').click()

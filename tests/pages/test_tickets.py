@@ -119,7 +119,7 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     assert await violations(page) == []
     await page.route(REVOKE_LINKS, lambda route: route.abort())
     await stops.locator(".yes").click()
-    await expect(stops.get_by_role("alert")).to_contain_text("not known whether the earlier links were stopped")
+    await expect(stops.get_by_role("alert")).to_contain_text("could not confirm that the earlier links were stopped")
     await page.unroute(REVOKE_LINKS)
     await stops.locator(".button.stop").click()
     await stops.locator(".yes").click()
@@ -139,7 +139,7 @@ async def test_a_ticket_is_shown_saved_opened_in_flight_mode_and_cancelled(brows
     await card.locator(".button.yes").click()
     await expect(page.get_by_role("heading", name="No tickets yet")).to_be_visible()
     await page.locator("summary").click()
-    await expect(page.locator(".earlier em")).to_contain_text("is returned")
+    await expect(page.locator(".earlier em")).to_contain_text("is being returned")
     assert await violations(page) == []
     for path in ("/", f"/shows/{show}"):
         await asha.goes(path)
