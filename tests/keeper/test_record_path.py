@@ -267,6 +267,20 @@ async def test_an_entry_of_a_former_master_is_not_acknowledged_on_its_successor(
     await outbox.close()
 
 
+async def test_an_entry_of_a_former_master_is_not_processed_on_its_successor(place: Place) -> None:
+    await place.rest()
+    await place.confirm("a", [1])
+    outbox = Outbox(place.master, "k9")
+    await outbox.open()
+    await place.master._lost()
+    await until(lambda: _pings(place.master))
+    with pytest.raises(RegionUnavailable):
+        await outbox.read()
+    await outbox.close()
+    assert [entry.kind for entry in await outbox.read()] == ["booking"], "now from the present master"
+    await outbox.close()
+
+
 async def test_an_acknowledgement_of_which_the_master_lost_the_end_leaves_no_entry(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,6 +302,51 @@ async def test_a_settled_order_is_asked_for_as_long_as_another_payment_of_it_may
     assert sorted(await ends(desk)) == [(False, "done", 2 * PRICE), (True, None, 0)]
 
 
+async def test_an_old_order_is_asked_for_again_while_any_payment_of_it_is_on_its_way_to_the_ledger(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, 2 * PRICE)
+    for state in (PaymentState.CAPTURED, PaymentState.FAILED):
+        desk.gateway.pay(order, 2 * PRICE, state)
+    async with desk.ledger.transaction() as connection:
+        long_ago = now_ms() - (limits.ORDER_OPEN_S + 60) * 1000
+        await connection.execute(update(schema.orders).values(created_at=long_ago))
+    await desk.check(order)
+    row = await desk.ledger.order(order)
+    assert row is not None and row.check_at > 0
+
+
+async def test_a_refund_that_the_gateway_has_made_and_the_ledger_lacks_is_recorded_with_all_its_money(
+    desk: Desk,
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, 2 * PRICE)
+    desk.gateway.pay(order, 2 * PRICE, PaymentState.CAPTURED)
+    await desk.gateway.refund("pay-1", 2 * PRICE, "a key of before")
+    await desk.check(order)
+    refund = await desk.ledger.refund_of_payment("pay-1")
+    assert refund is not None and (refund.amount, refund.reason) == (2 * PRICE, RefundReason.LOST)
+
+
+async def test_the_hold_of_a_payment_that_meets_a_full_outbox_is_kept_for_the_next_attempt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    order = await desk.order(HOLD, SEATS, 2 * PRICE)
+    desk.gateway.pay(order, 2 * PRICE, PaymentState.CAPTURED)
+    record = orjson.loads(await desk.master.command("HGET", keys.holds(SHOW_ID), HOLD))
+    record["expires_at"] = now_ms() + 5_000
+    await desk.master.command("HSET", keys.holds(SHOW_ID), HOLD, orjson.dumps(record))
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "OUTBOX_LIMIT", 0)
+        await desk.check(order)
+    kept = orjson.loads(await desk.master.command("HGET", keys.holds(SHOW_ID), HOLD))
+    assert (kept["state"], kept["expires_at"] - record["expires_at"]) == ("held", kept["prolonged_ms"])
+    assert kept["prolonged_ms"] > 0
+    await desk.check(order)
+    await desk.record()
+    assert await ends(desk) == [(True, None, 0)]
+
+
 async def pay_twice(desk: Desk) -> str:
     """Pay an order twice; the gateway has captured the second payment, and tells of the other one first."""
     await desk.locks.hold(HOLD, OWNER, SEATS)
@@ -640,6 +685,30 @@ async def test_a_refunded_dead_letter_frees_its_seats_and_keeps_its_contact(desk
     assert set(SEATS) <= await desk.locks.free_seats(SHOW_ID)
     assert await desk.ledger.contact(HOLD) == contact
     assert await ends(desk) == [(False, "done", PRICE * len(SEATS))]
+
+
+async def test_a_booking_settles_its_order_though_both_are_recorded_at_once(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    await desk.locks.order(HOLD, OWNER, "order-1", SEATS, 2 * PRICE)
+    await desk.locks.confirm(HOLD, OWNER, PaymentProof("pay-1", 2 * PRICE, "order-1"))
+    assert [entry.kind for entry in await desk.entries()] == ["order", "booking"]
+    await desk.record()
+    recorded = await desk.ledger.order("order-1")
+    assert recorded is not None and recorded.state is OrderState.SETTLED
+
+
+async def test_the_refund_of_another_payment_leaves_the_seats_to_the_one_that_is_being_booked(desk: Desk) -> None:
+    await desk.locks.hold(HOLD, OWNER, SEATS)
+    await desk.locks.confirm(HOLD, OWNER, PaymentProof("pay-1", 2 * PRICE))
+    (booking,) = await desk.entries()
+    await desk.master.command("XDEL", keys.OUTBOX, booking.id)
+    refund = {**booking.fields, "kind": "refund", "payment": "pay-2", "reason": "lost"}
+    await desk.master.command("XADD", keys.OUTBOX, "*", *connect.flat(refund))
+    await desk.record()
+    assert (await desk.locks.get(HOLD))[0].state is HoldState.CONFIRMING
+    await desk.master.command("XADD", keys.OUTBOX, "*", *connect.flat(booking.fields))
+    await desk.record()
+    assert (await desk.locks.get(HOLD))[0].state is HoldState.BOOKED
 
 
 async def test_a_big_show_is_recorded_again_in_transactions_of_bounded_size(

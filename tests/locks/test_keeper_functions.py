@@ -9,9 +9,9 @@ import pytest
 from redis.exceptions import ResponseError
 
 from realtime import errors, keys, limits
-from realtime.locks.answers import ShowNotReady
+from realtime.locks.answers import Fenced, ShowNotReady
 from realtime.locks.master import LockMaster
-from realtime.locks.seats import Expired, Sale, SeatLocks
+from realtime.locks.seats import Expired, Fence, Sale, SeatLocks
 from realtime.model import HoldState, SalesState, Show
 from realtime.wire.shows import decode_show, encode_show
 from tests.rebuilds import rebuild_show
@@ -247,3 +247,104 @@ async def test_keepers_write_while_memory_is_full_and_buyers_end_their_holds(loc
         assert (await seat_map(locks))[:6] == "020003"
     finally:
         await locks.master.command("CONFIG", "SET", "maxmemory", 0)
+
+
+# --- the fence ----------------------------------------------------------------------------------------------------
+async def fenced(locks: SeatLocks, number: int = 1) -> SeatLocks:
+    """Return the same locks under a fencing token, which begins now."""
+    assert await locks.master.call("tt_fence", [keys.FENCE], number) == [b"ok"]
+    return SeatLocks(locks.master, fence=Fence(number))
+
+
+async def test_only_the_newest_fencing_token_in_this_process_writes(locks: SeatLocks) -> None:
+    older = await fenced(locks, 1)
+    await older.block(SHOW.id, [1])
+    newer = await fenced(locks, 2)
+    with pytest.raises(Fenced):
+        await older.block(SHOW.id, [2])
+    assert await locks.master.call("tt_fence", [keys.FENCE], 1) == [b"fenced", b"2"]
+    await newer.block(SHOW.id, [3])
+    await locks.master.command("SET", keys.FENCE, "2 of-another-process")  # the data of another one was loaded
+    with pytest.raises(Fenced):
+        await newer.block(SHOW.id, [4])
+    assert (await seat_map(locks))[:5] == "03030"
+
+
+async def test_a_write_that_carries_out_an_entry_which_is_gone_is_refused(locks: SeatLocks) -> None:
+    keeper = await fenced(locks)
+    entry = await locks.master.command("XADD", keys.OUTBOX, "*", "kind", "command")
+    await keeper.block(SHOW.id, [1], entry=entry)
+    await locks.master.command("XDEL", keys.OUTBOX, entry)
+    with pytest.raises(Fenced):  # another keeper has carried it out, and an operator may have decided otherwise since
+        await keeper.block(SHOW.id, [2], entry=entry)
+    assert (await seat_map(locks))[:3] == "030"
+
+
+async def test_a_booking_whose_entry_is_gone_is_not_settled_again(locks: SeatLocks) -> None:
+    keeper = await fenced(locks)
+    entry = await locks.master.command("XADD", keys.OUTBOX, "*", "kind", "booking")
+    await locks.master.command("XDEL", keys.OUTBOX, entry)
+    await keeper.settle(SHOW.id, [Sale(A, "asha", (1,), "paid", entry), Sale(B, "bala", (2,), "paid too")])
+    assert (await seat_map(locks))[:3] == "002"
+
+
+async def test_the_position_of_the_ledger_never_falls(locks: SeatLocks) -> None:
+    for position, known in ((5, b"5"), (3, b"5"), (6, b"6")):
+        await locks.raise_position(position)
+        assert await locks.master.command("GET", keys.POSITION) == known
+
+
+# --- late calls ---------------------------------------------------------------------------------------------------
+async def test_a_late_refusal_gives_no_seat_to_a_booking_that_has_moved_since(locks: SeatLocks) -> None:
+    sale = await booked(locks, A, "asha", [3], "paid a")
+    await locks.reserve(sale, [5])
+    await locks.exchange(replace(sale, seats=(5,), exchanges=1))
+    await locks.reject(B, "bala", {3: A})
+    assert (await seat_map(locks))[:7] == "0000020"
+
+
+async def test_a_booking_takes_its_seats_from_a_hold_and_not_from_one_that_is_being_booked(locks: SeatLocks) -> None:
+    await locks.hold(B, "bala", [1, 2])
+    await confirm(locks, B, "bala", "paid b")
+    await locks.settle(SHOW.id, [Sale(A, "asha", (2, 3), "paid a")])
+    assert (await locks.get(B))[0].state is HoldState.CONFIRMING, "the ledger refuses it"
+    assert (await seat_map(locks))[:5] == "01220"
+    await locks.reject(B, "bala", {2: A})
+    assert (await seat_map(locks))[:5] == "00220"
+
+
+async def test_a_settled_booking_no_longer_counts_as_held_by_its_owner_and_address(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1, 2], "an address")
+    await locks.settle(SHOW.id, [Sale(A, "asha", (1, 2), "paid")])
+    assert await locks.master.command("HGETALL", keys.show(SHOW.id)[4]) == {}
+    assert await locks.master.command("ZSCORE", keys.DEADLINES, A) is None
+
+
+async def test_a_spell_of_an_address_ends_with_the_deadline_of_its_hold_however_late_that_is_swept(
+    locks: SeatLocks,
+) -> None:
+    await locks.hold(A, "asha", [1], "an address")
+    since = (await locks.get(A))[0].expires_at - SHOW.hold_s * 1000
+    await lapse(locks, A)
+    deadline = (await locks.get(A))[0].expires_at
+    await locks.expire([A])
+    rests = keys.resting_seats(SHOW.id, "an address")
+    assert await locks.master.command("HGET", rests, 1) == f"{since} {deadline}".encode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("HDEL", keys.meta(SHOW.id), "version"),
+        ("HDEL", keys.meta(SHOW.id), "sales_end"),
+        ("HSET", keys.meta(SHOW.id), "process", "another"),
+        ("APPEND", keys.seats(SHOW.id), "0"),
+        ("DEL", keys.seats(SHOW.id)),
+    ],
+    ids=["version", "window", "process", "one seat more", "no seats"],
+)
+async def test_a_show_that_can_not_be_sold_is_found(locks: SeatLocks, damage: tuple[str, ...]) -> None:
+    names = [keys.meta(SHOW.id), keys.seats(SHOW.id)]
+    assert await locks.master.call("tt_unready", names) == [b"ok", []]
+    await locks.master.command(*damage)
+    assert await locks.master.call("tt_unready", names) == [b"ok", [0]]

@@ -122,6 +122,13 @@ async def test_holds_of_a_diverged_master_can_t_be_paid_for(locks: SeatLocks) ->
     assert (await seat_map(locks))[:4] == "0000"
 
 
+async def test_a_master_that_was_rebuilt_has_diverged_no_longer(locks: SeatLocks) -> None:
+    await rebuild_show(locks, SHOW.id, "epoch-2", diverged=True)
+    await locks.hold(A, "asha", [1, 2])
+    assert not (await rebuild_show(locks, SHOW.id, "epoch-3")).lost
+    assert (await locks.get(A))[0].state is HoldState.HELD
+
+
 async def test_a_paid_hold_that_was_answered_as_lost_stays_lost(locks: SeatLocks) -> None:
     """Not even when the request that should have made it, or another confirm, was stuck somewhere and comes now."""
     await rebuild_show(locks, SHOW.id, "epoch-2")

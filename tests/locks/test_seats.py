@@ -203,6 +203,7 @@ async def test_a_confirm_makes_one_outbox_entry_however_often_it_is_asked(locks:
     assert (entry[b"kind"], entry[b"hold"], entry[b"seats"]) == (b"booking", A.encode(), b"1,2")
     assert (await seat_map(locks))[:4] == "0110", "to viewers a confirming seat is still held"
     assert await locks.due(10) == []
+    assert await locks.master.command("ZSCORE", keys.DEADLINES, A) is None
     for verb in (locks.extend(A, "asha"), locks.release(A, "asha")):
         with pytest.raises(errors.HoldConfirmed):
             await verb
