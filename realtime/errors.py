@@ -53,13 +53,13 @@ class Unauthorized(TicketError):
 
 
 class Forbidden(TicketError):
-    """Only staff may do this. Send the operator key, or a staff token whose role may."""
+    """Only staff may do this. Send the operator key, or a staff token with a role that may do it."""
 
     code, status, retryable = "forbidden", 403, False
 
 
 class NotFound(TicketError):
-    """There is no such address or method."""
+    """There is nothing at this address, or it does not accept this method."""
 
     code, status, retryable = "not_found", 404, False
 
@@ -113,13 +113,14 @@ class LinkInvalid(TicketError):
 
 
 class CancelTooLate(TicketError):
-    """This booking can't be cancelled any more; ``cancel_until`` says until when it could (ms since the epoch)."""
+    """This booking can't be cancelled any more; ``cancel_until`` (ms since the epoch) was the latest time."""
 
     code, status, retryable = "cancel_too_late", 409, False
 
 
 class PriceDiffers(TicketError):
-    """The new seats cost ``price``, not ``amount`` (paise) as this booking: exchange it for seats of equal price."""
+    """The new seats have another price (``price``, in paise) than the booking (``amount``). Choose seats of equal
+    price."""
 
     code, status, retryable = "price_differs", 409, False
 
@@ -131,7 +132,8 @@ class AlreadyAdmitted(TicketError):
 
 
 class TicketLeased(TicketError):
-    """This ticket is leased to another gate: ``gate`` names it, ``until`` (ms) is its end. Send people there."""
+    """This ticket is leased to another gate: ``gate`` is its name, ``until`` (ms) the end of the lease. Send people
+    there."""
 
     code, status, retryable = "ticket_leased", 409, True
 
@@ -152,7 +154,7 @@ class TicketUnreadable(TicketError):
 
 
 class CommandNotFound(TicketError):
-    """Nothing is known of this request: it never arrived, or it is too long ago. It is safe to repeat it."""
+    """This request is not known: it never arrived, or it arrived too long ago. It is safe to repeat it."""
 
     code, status, retryable = "command_not_found", 404, False
 
@@ -212,13 +214,13 @@ class AddressLimit(TicketError):
 
 
 class SeatsResting(TicketError):
-    """Your network has had these seats for long (``seats``). Try again after ``retry_after_ms``, or choose others."""
+    """Your network has held these seats too long (``seats``). Try again after ``retry_after_ms``, or choose others."""
 
     code, status, retryable = "seats_resting", 409, True
 
 
 class ChallengeRequired(TicketError):
-    """Demand is very high: solve ``challenge`` and repeat the request with its solution."""
+    """Demand is very high. Solve ``challenge`` and repeat the request with the solution."""
 
     code, status, retryable = "challenge_required", 429, False
 
@@ -272,8 +274,8 @@ class WebhookRefused(TicketError):
 
 
 class BookingRejected(TicketError):
-    """The seats were sold to another buyer before this booking was recorded, unless reason says why. The payment is
-    refunded.
+    """The seats were sold to another buyer before this booking was recorded, or ``reason`` says why it failed. The
+    payment is refunded.
     """
 
     code, status, retryable = "booking_rejected", 409, False

@@ -12,7 +12,7 @@
 | ``TICKINGTICKETS_LEDGER_<REGION>`` | overrides a region's ``ledger`` URL |
 | ``TICKINGTICKETS_WEBHOOK_SECRETS_<TARGET>`` | secrets (``whsec_...``) of a webhook target, apart by spaces; all sign |
 | ``TICKINGTICKETS_MAIL_PASSWORD`` | password for the user in the URL of the mail server |
-| ``TICKINGTICKETS_ALLOW_DEMO_PAYMENTS`` | ``yes`` allows the demo bank, where everybody books for nothing |
+| ``TICKINGTICKETS_ALLOW_DEMO_PAYMENTS`` | ``yes`` allows the demo bank, where every booking is free |
 | ``TICKINGTICKETS_REDIS_PASSWORD`` | password for every master and replica whose URL contains none |
 | ``TICKINGTICKETS_ALLOW_WEAK_SECRETS`` | ``yes`` allows secrets that can be guessed, as in a trial |
 

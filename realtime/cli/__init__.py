@@ -26,8 +26,8 @@ _MODULES = {
     "verify": "verify",
     "worker": "worker",
 }
-"""Command -> the module of this package that has it. A module is imported when its command runs: a node needs no
-database library and a keeper no web server, and each costs most of a second of CPU time to import."""
+"""The module of this package for each command. It is imported only when the command runs, because a node needs no
+database library and a keeper no web server, and importing either takes nearly a second of CPU time."""
 
 
 class _Commands(click.Group):
@@ -48,7 +48,7 @@ class _Commands(click.Group):
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path(os.environ.get(f"{PREFIX}TOPOLOGY", settings.DEFAULT_TOPOLOGY)),
     show_default=True,
-    help="The topology file. The environment variable TICKINGTICKETS_TOPOLOGY sets it, too.",
+    help="The topology file. The environment variable TICKINGTICKETS_TOPOLOGY sets it too.",
 )
 @click.option("--verbose", is_flag=True, help="Log debug messages.")
 @click.pass_context

@@ -29,7 +29,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the region was checked and every difference, if any, was repaired."""
+        """Whether the region was checked, and no difference was found or all were repaired."""
         return not self.unchecked and all(each["repaired"] for each in self.differences)
 
 
@@ -41,8 +41,8 @@ class Outcome:
 def check(context: click.Context, repair: bool, as_json: bool, regions: tuple[str, ...]) -> None:
     """Compare ledger, lock master, outbox, payments, tasks and queues of every region.
 
-    Safe to run at any time, also under load. Prints each difference. Exits with 1 if there is a difference (with
-    --repair: one that could not be repaired) or if a region could not be checked. Dead letters are listed, but are not
+    It is safe to run at any time, also under load. It prints each difference, and exits with 1 if there is one (with
+    --repair: one that could not be repaired), or if a region could not be checked. Dead letters are listed, but are not
     differences. It needs access to the masters and the ledgers, so run it where a keeper runs.
     """
     settings = load_settings(context.obj)

@@ -1,4 +1,4 @@
-"""Shared by all commands: loading the settings, signals, and errors as one line without traceback."""
+"""Used by all commands: loads the settings, handles signals, prints errors as one line without a traceback."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_settings(topology: Path) -> Settings:
 
 
 def require_region(settings: Settings, region: str) -> Region:
-    """Return the region with this name; without one, end the program with the names that exist."""
+    """Return the region with this name; if there is none, end the program with a line that lists the names."""
     if region not in settings.topology.regions:
         known = ", ".join(settings.topology.regions)
         raise click.UsageError(f"there is no region {region}; the regions are {known}")

@@ -1,4 +1,4 @@
-"""``contacts``: erases what a buyer has left, when the buyer asks for it (docs/privacy.md)."""
+"""``contacts``: erases the contacts of a buyer who asks for it (docs/privacy.md)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ TIMEOUT_S = 5.0
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, retry and refund what no keeper could process."""
+    """List, retry and refund entries that no keeper could process."""
 
 
 @dead_letters.command("list")
@@ -29,7 +29,7 @@ def dead_letters() -> None:
 def list_dead_letters(topology: Path, regions: tuple[str, ...]) -> None:
     """List the dead letters of all regions: id, kind, hold, payment and reason.
 
-    Regions that do not answer are named after the list; the exit status is 1 then.
+    Regions that do not answer are named after the list, and the exit status is 1.
     """
     settings = load_settings(topology)
     asked = list(regions or settings.topology.regions)
@@ -48,7 +48,7 @@ def list_dead_letters(topology: Path, regions: tuple[str, ...]) -> None:
 @click.option("--region", required=True, help="The region that has the dead letter.")
 @click.pass_obj
 def retry(topology: Path, letter: str, region: str) -> None:
-    """Process the dead letter with the id LETTER again, after its cause was removed."""
+    """Process the dead letter with the id LETTER again. Remove its cause first."""
     done = run(_command(load_settings(topology), region, "retry_dead_letter", {"id": letter}))
     click.echo(f"{letter} ({done['kind']}) is in the outbox again")
 

@@ -33,11 +33,11 @@ def plans() -> None:
 
 @plans.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--theatre", required=True, help="Any theatre of the region that gets the layout.")
+@click.option("--theatre", required=True, help="A theatre of the region that gets the layout.")
 @click.option("--name", default="", help="The name of the layout.  [default: the name in the plan]")
 @click.pass_obj
 def import_plan(topology: Path, file: Path, theatre: str, name: str) -> None:
-    """Import the seating plan FILE; print the id of its layout, and what to know before selling from it.
+    """Import the seating plan FILE; print the id of its layout, and what may cause problems in a sale.
 
     \b
     tickingtickets plans import hall.json --theatre mumbai-gateway
@@ -142,7 +142,7 @@ def list_shows(topology: Path) -> None:
     type=click.Choice([kind.value for kind in Admission]),
     default=Admission.OTHER.value,
     show_default=True,
-    help="What the tax depends on.",
+    help="The kind of event, which decides the tax.",
 )
 @click.option("--fee-paise", default=0, help="The booking fee of each seat, before tax.")
 @click.option("--fee-basis-points", default=0, help="In addition, a share of the price: 200 is 2 %.")
@@ -216,7 +216,7 @@ def _price(text: str) -> tuple[str, int]:
 def change_terms(
     topology: Path, show: str, sales_start: str | None, sales_end: str | None, cancel_until: str | None
 ) -> None:
-    """Change when the seats of SHOW are sold, and until when buyers may cancel. Times are ISO 8601 with UTC offset.
+    """Change when seats of SHOW are on sale, and until when buyers may cancel. Times are ISO 8601 with UTC offset.
 
     \b
     tickingtickets shows terms west-gateway-20270115-1830 --sales-start 2027-01-02T10:00:00+05:30

@@ -22,10 +22,10 @@ from realtime.tickets.token import verify as verify_token
 )
 @click.pass_obj
 def verify(topology: Path, token: str, keys: Path | None) -> None:
-    """Check the text of a ticket's QR code: was it issued here, and what for?
+    """Check the text of a ticket's QR code: whether it was issued here, and for what.
 
-    A valid code proves that the region issued the ticket. Whether it was used or cancelled since, only the region
-    knows. Exit status 1: not a ticket of this installation.
+    A valid code proves that the region issued the ticket. Only the region knows whether it was used or cancelled since.
+    The exit status is 1 if it is not a ticket of this installation.
     """
     try:
         claims = verify_token(token, _from_file(keys) if keys is not None else _from_topology(topology))

@@ -17,7 +17,7 @@ from realtime.workers.service import QUEUES
 @click.option("--region", required=True, help="The region whose jobs it runs.")
 @click.option("--queues", default=",".join(QUEUES), show_default=True, help="The queues that it takes jobs from.")
 @click.option(
-    "--concurrency", default=4, show_default=True, type=click.IntRange(1, 100), help="Jobs of one queue at once."
+    "--concurrency", default=4, show_default=True, type=click.IntRange(1, 100), help="Concurrent jobs of one queue."
 )
 @click.pass_obj
 def worker(topology: Path, region: str, queues: str, concurrency: int) -> None:

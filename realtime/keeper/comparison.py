@@ -262,7 +262,7 @@ class Comparison:
                 **({"order": record.order} if record.order else {}),
                 **({"amount": str(order.amount)} if order is not None else {}),
             }
-            log.error("%s: paid for, and lost from the outbox: %s; its booking is recorded anew", show.id, hold)
+            log.error("%s: the paid hold %s was lost from the outbox; it is sent to the ledger again", show.id, hold)
             await self._locks.write([("XADD", keys.OUTBOX, ("*", *connect.flat(entry)))])
             await self._rebuilder.count_damaged(f"{show.id}: the entry of {hold} in the outbox")
 

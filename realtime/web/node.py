@@ -73,7 +73,7 @@ class Node:
         self.origins = [*topology.page_origins, *topology.origins]
         self.payments = payment_service(settings.payments)
         if self.payments.is_demo:
-            log.warning("payments: %s takes no real money: everybody books for nothing", self.payments.name)
+            log.warning("payments: %s takes no real money, so every booking is free", self.payments.name)
         self.server = SocketServer(
             origins=self.origins or None,
             addresses=ClientAddresses(topology.proxies),

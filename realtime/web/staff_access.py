@@ -235,7 +235,7 @@ class StaffAccess:
                 self._audit_to, principal, action, request.path, address=address, detail=detail, status=status
             )
         except TicketError as error:
-            log.error("the audit log lacks this: %r %r: %s", principal.name, action, error.code)
+            log.error("not recorded in the audit log: %r %r: %s", principal.name, action, error.code)
 
 
 async def _beginning(request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""The queue ``analytics``: an entry for each booking, cancellation and refund, from which figures are summed up."""
+"""The queue ``analytics``: writes an entry for each booking, cancellation and refund, from which figures are made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AnalyticsEntries:
         self._ledger = ledger
 
     async def enter(self, task: TaskRow) -> str:
-        """Write the entry of a task. Raises ``UnrecoverableError`` for what is not in the ledger."""
+        """Write the entry of a task. Raises ``UnrecoverableError`` if its subject is not in the ledger."""
         if task.kind == AnalyticsKind.REFUNDED.value:
             known = await self._ledger.enter_refund(task.subject)
         elif task.kind == AnalyticsKind.CANCELLED.value:

@@ -1,4 +1,4 @@
-"""Makes tickets of bookings, from the ledger: their values, their signed code, their PDF."""
+"""Makes the tickets of bookings from the ledger: their data, their signed code, their PDF."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class BookedTickets:
         )
 
     def token(self, ticket: Ticket, show: str) -> str:
-        """Return what the QR code of a ticket says; raises ``UnrecoverableError`` for a day that it can't state."""
+        """Return the text of a ticket's QR code; raises ``UnrecoverableError`` if it can't express the show's day."""
         try:
             return sign_ticket(show, ticket.code, len(ticket.seats), ticket.starts_at, self._key)
         except ValueError as error:
@@ -90,7 +90,7 @@ class BookedTickets:
     async def file(self, ticket: Ticket, show: str) -> bytes:
         """Return the PDF of a ticket without its holder's name.
 
-        It is drawn once, unless the contact, and with it the language, came after it was drawn.
+        It is drawn once. If the contact comes later, and with it another language, it is drawn again.
         """
         known = await self._ledger.ticket_file(ticket.booking, ticket.sequence, ticket.locale.value)
         if known is not None:

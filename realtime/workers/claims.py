@@ -1,4 +1,4 @@
-"""Carries out a task of the ledger once, however often its job runs and however many workers have it."""
+"""Carries out a task of the ledger once, however often its job runs and however many workers take it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from realtime.ledger.rows import Queue, TaskRow
 from realtime.workers.payload import Payload
 
 CLAIM_MS = 30_000
-"""How long a task belongs to the worker that has claimed it. Work ends before: another worker begins after it."""
+"""How long a task belongs to the worker that has claimed it. Its work ends before that; another worker may begin
+then."""
 FINISH_PAUSE_S = 0.5
-"""Pause before it is tried again to record that a task is done."""
+"""The pause between attempts to record that a task is done."""
 Work = Callable[[TaskRow], Awaitable[str]]
 
 
@@ -29,9 +30,9 @@ class NotDoneYet(Exception):
 async def carry_out(ledger: Ledger, task_id: str, work: Callable[[], Awaitable[str]]) -> None:
     """Claim a task, do its ``work``, and record that it is done, with the remark that ``work`` returns.
 
-    Raises ``NotDoneYet`` while another worker has the task, and if the claim ends before the work: another worker may
-    have begun. So a worker that was suspended meanwhile goes no further. What ``work`` raises leaves the task to be
-    tried again, and so does a ledger that is away when the work is done and until the claim ends.
+    Raises ``NotDoneYet`` while another worker has the task. It also raises it if the claim ends before the work does,
+    because another worker may have begun, so a worker that was suspended meanwhile stops. The task is tried again if
+    ``work`` raises an error, or if the ledger is unavailable from the end of the work until the claim ends.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + CLAIM_MS / 1000
@@ -66,10 +67,10 @@ class Claims:
         self._work = work
 
     async def process(self, payload: Payload) -> None:
-        """Carry out the task of a job, unless it is done. A worker that dies meanwhile leaves it to be done again.
+        """Carry out the task of a job, unless it is done. If the worker dies meanwhile, the task is carried out again.
 
-        The ledger says what the task is, the job only its id. Raises ``NotDoneYet`` while another worker has it, and
-        ``UnrecoverableError`` if the ledger has no such task.
+        The task is read from the ledger; the job only has its id. Raises ``NotDoneYet`` while another worker has it,
+        and ``UnrecoverableError`` if the ledger has no such task.
         """
         task = await self._ledger.task(payload.task)
         if task is None or task.queue is not self._queue:

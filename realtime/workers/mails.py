@@ -1,7 +1,8 @@
 """The queue ``mail``: writes to buyers who left an address, once about each booking, cancellation and refund.
 
-A task that is done was sent. A worker that dies between the server's acceptance and that mark sends the mail a second
-time; both have the same Message-ID, by which mail servers and readers know that they are one.
+When a task is done, its mail was sent. If a worker dies after the mail server has accepted a mail and before the task
+is marked as done, the mail is sent a second time. Both have the same Message-ID, by which mail servers and mail
+programs recognise them as one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from realtime.workers.smtp import MailRefused, Smtp
 NO_SERVER, NO_ADDRESS, SENT = "no mail server is set", "there is no address any more", "sent"
 CANCELLED = "the booking is cancelled"
 EXCHANGED = "the mail about its exchange has the ticket"
-"""What becomes of a task, for the ledger."""
+"""Outcomes of a task, as the ledger records them."""
 
 
 class Mails:
@@ -75,7 +76,7 @@ class Mails:
             raise UnrecoverableError(str(error)) from None
         if isinstance(mail, str):
             return mail
-        # Drawing the ticket takes a while, and the contact may have been erased since.
+        # Read again, because drawing the ticket takes a while and the contact may have been erased since.
         if await self._contact(hold) is None:
             return NO_ADDRESS
         try:

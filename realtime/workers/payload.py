@@ -1,4 +1,4 @@
-"""The payload of a job, checked before anything is done with it: other programs can add jobs to the same queues."""
+"""The payload of a job. It is validated first, because other programs can add jobs to the same queues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = 1
 class Payload(msgspec.Struct, frozen=True):
     """``data`` of a job. ``subject`` is the id of the booking or refund, ``created_at`` ms since the epoch.
 
-    ``kind`` says what is to be done where a queue has several kinds of tasks; jobs of the previous release have none.
+    ``kind`` says what is to be done if the queue has several kinds of tasks; jobs of the previous release have none.
     """
 
     v: int

@@ -1,7 +1,7 @@
-"""Which network addresses webhooks may go to: public ones, so that no target names a server inside the installation.
+"""Allows webhooks to public network addresses only, so that no target can name a server inside the installation.
 
-The address is checked when the socket to it is made, so neither the spelling of a host nor a name that resolves to
-another address a moment later gets around it.
+The address is checked when the socket to it is created, so the check can't be avoided by the spelling of a host, or by
+a name that resolves to another address a moment later.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import socket
 from aiohttp import AddrInfoType
 
 _IPV6_UNICAST = ipaddress.ip_network("2000::/3")
-"""What is assigned to hosts in the public Internet; site-local addresses, for one, are outside of it."""
+"""The range that is assigned to hosts on the public Internet; site-local addresses, for example, are outside it."""
 _TRANSLATED = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32")))
-"""Ranges of it that carry an IPv4 address: a router may lead them inside."""
+"""Ranges within it whose addresses contain an IPv4 address: a router may forward them to a private one."""
 
 
 class AddressRefused(OSError):

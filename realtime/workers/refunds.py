@@ -1,4 +1,4 @@
-"""The queue ``refunds``: returns a payment through its gateway, once, and records how far that is."""
+"""The queue ``refunds``: returns a payment through its gateway, once, and records the progress."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from realtime.workers.payload import Payload
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE_MS = 15_000
-"""After the first attempt that did not end a refund; each later pause is twice as long as the one before it."""
+"""The pause after a first attempt that did not finish a refund; each later pause is twice as long."""
 LONGEST_PAUSE_MS = 600_000
-"""While the gateway says that it is not done yet, or the shop carries it out: a webhook reports the end as well."""
+"""The longest pause while the gateway answers "not yet", or the shop carries out the refund: a webhook reports the end
+too."""
 LONGEST_OUTAGE_PAUSE_MS = 60_000
-"""While there is no answer: the refund is made soon after the gateway has recovered."""
+"""The longest pause while the gateway does not answer, so that the refund is made soon after it has recovered."""
 
 
 def pause_ms(attempts: int, _type: str | None, error: Any, _job: Any) -> int:
-    """Return how long to wait after an attempt (from 1) that has raised ``error``; BullMQ asks."""
+    """Return how long to wait (ms) after an attempt (from 1) that has raised ``error``. BullMQ calls this."""
     longest = LONGEST_PAUSE_MS if isinstance(error, NotDoneYet) else LONGEST_OUTAGE_PAUSE_MS
     pause: int = FIRST_PAUSE_MS * 2 ** min(attempts - 1, 6)
     return min(pause, longest)
@@ -41,14 +42,14 @@ class Refunds:
     """Processes refunds of one region."""
 
     def __init__(self, ledger: Ledger, payments: PaymentService, notices: RefundNotices, jobs: Jobs) -> None:
-        """All arguments belong to the same region; ``jobs`` takes what follows from a refund."""
+        """All arguments belong to the same region; the tasks that follow a refund are added to ``jobs``."""
         self._jobs = jobs
         self._ledger = ledger
         self._payments = payments
         self._notices = notices
 
     async def process(self, payload: Payload) -> None:
-        """Return the payment, or find out that it was returned. Safe to repeat: the gateway gets one key for a refund.
+        """Return the payment, or learn that it was returned. Safe to repeat: the gateway gets one key per attempt.
 
         Raises ``NotDoneYet`` (the gateway has not finished it) or ``PaymentUnavailable`` if it must be tried again, and
         ``UnrecoverableError`` if an operator must act.
@@ -57,7 +58,7 @@ class Refunds:
         if refund is None:
             raise UnrecoverableError(f"{NO_TASK} {payload.task}")
         if refund.state is RefundProgress.FAILED:
-            # The ledger waits for an operator; a job that was added again, or is tried again, must not go on alone.
+            # The refund waits for an operator. A job that was added again, or is retried, must not continue by itself.
             raise UnrecoverableError(f"refund {refund.id} has failed: {refund.detail}")
         if refund.state is not RefundProgress.DONE:
             state, detail = await self._ask(refund)
@@ -89,7 +90,7 @@ class Refunds:
         return RefundProgress.SENT, status.reason or status.state.value
 
     async def _record(self, refund: RefundRow, state: RefundProgress, detail: str) -> RefundRow:
-        """Record what the gateway has answered; return the refund, of which a webhook may have said more since."""
+        """Record the gateway's answer; return the refund, which a webhook may have changed since."""
         await self._jobs.add(await self._update(refund, state, detail))
         changed = await self._ledger.refund(refund.id)
         assert changed is not None, "refunds are never deleted"
@@ -99,7 +100,7 @@ class Refunds:
         return changed
 
     async def _update(self, refund: RefundRow, state: RefundProgress, detail: str) -> list[TaskRow]:
-        """Write an answer that is new, since a refund may be asked about for days; return the tasks that follow."""
+        """Write the answer if it is new, because a refund may be asked about for days; return the tasks that follow."""
         if (state, detail[:DETAIL_LENGTH]) == (refund.state, refund.detail):
             return []
         failed = state is RefundProgress.FAILED

@@ -46,17 +46,17 @@ CALL_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
 """BullMQ blocks on a read for up to ten seconds; a shorter time-out would stall an idle worker."""
 FOLLOW_S = 1.0
-"""How often it is checked where the master is."""
+"""How often the worker checks where the master is."""
 OTHER_CALLS = 4
-"""Calls of a queue besides those of its jobs, which may all end at the same time: each needs a connection."""
+"""Connections for a queue's own calls, in addition to one per job, because all jobs may end at the same time."""
 PAUSE_S = 0.5
 STOP_S = 20.0
-"""How long the jobs under way may take when the process is asked to stop; then they are left to another worker."""
+"""How long jobs under way may go on when the process is asked to stop; then they are left to another worker."""
 LOCK_MS = 15_000
 """How long a job belongs to a worker that has died; a live one renews its lock at half of this. Longer than a call to a
 gateway may take, which does not block the renewal."""
 STALLED_MS = 5_000
-"""How often it is looked for jobs whose worker has died."""
+"""How often the worker looks for jobs whose worker has died."""
 EXPECTED = (NotDoneYet, NotDelivered, MailNotSent, TicketError, LedgerUnavailable, UnrecoverableError)
 """Failures of a job that need no traceback."""
 Processor = Callable[[Payload], Awaitable[None]]
@@ -109,7 +109,7 @@ class WorkerProcess:
         return {queue: found[queue] for queue in queues}
 
     def start(self) -> asyncio.Task[None]:
-        """Begin to work in the background; the task that is returned ends when ``stop`` was called."""
+        """Begin to work in the background; the returned task ends after ``stop`` was called."""
         self._task = asyncio.create_task(self._run(), name=f"worker of {self._region}")
         return self._task
 
@@ -158,10 +158,10 @@ class WorkerProcess:
                 await connect.close(client)
 
     async def _end(self, workers: list[Worker], running: list[asyncio.Task[None]]) -> None:
-        """Let the jobs under way finish if the process stops, for ``STOP_S``; cancel them if the master has moved.
+        """If the process stops, let the jobs under way finish within ``STOP_S``; if the master has moved, cancel them.
 
-        A BullMQ worker does not end by itself while its master is away: it repeats its calls without a pause. So its
-        tasks are cancelled before the final close.
+        While its master is unreachable, a BullMQ worker does not end by itself but repeats its calls without a pause.
+        So its tasks are cancelled before the final close.
         """
         if self._stopping.is_set():
             closing = [asyncio.create_task(worker.close()) for worker in workers]
@@ -199,7 +199,7 @@ class WorkerProcess:
             "runRetryDelay": 500,
             "lockDuration": LOCK_MS,
             "stalledInterval": STALLED_MS,
-            # A job whose worker was killed is taken by another one, however often that happens.
+            # A job whose worker was killed is taken by another one; there is no limit to how often.
             "maxStalledCount": 1_000,
             "settings": {"backoffStrategy": pause_ms},
         }

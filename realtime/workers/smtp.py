@@ -1,4 +1,5 @@
-"""Sends mails through one SMTP server. Its errors name no address and repeat no words of the server, which may."""
+"""Sends mails through one SMTP server. Its errors contain neither addresses nor text of the server, which may have
+some."""
 
 from __future__ import annotations
 
@@ -12,23 +13,24 @@ import aiosmtplib
 SMTP_S = 20.0
 """How long sending one mail may take; with ``QUIT_S`` shorter than the claim of its task."""
 QUIT_S = 1.0
-"""How long the server may take to say goodbye, when it has the mail."""
+"""How long the server may take to end the session after it has accepted the mail."""
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class MailNotSent(Exception):
-    """The server is away, refuses the mail for now, or refuses our login or sender, which an operator can repair."""
+    """The server is unreachable, refuses the mail for now, or refuses our login or sender (an operator can correct
+    that)."""
 
 
 class MailRefused(Exception):
-    """The server has refused this mail or its recipient permanently; another attempt would end in the same way."""
+    """The server has refused this mail or its recipient permanently; another attempt would be refused too."""
 
 
 class Smtp:
     """A mail server: ``smtp://`` (STARTTLS where it is offered), ``smtp+starttls://`` (required), ``smtps://``."""
 
     def __init__(self, url: str, password: str = "") -> None:
-        """``url`` may have a user; ``password`` is the user's, unless the URL has one."""
+        """``url`` may contain a user; ``password`` is the user's password, unless the URL contains one."""
         parts = urlsplit(url)
         self._host = parts.hostname or "localhost"
         self._port = parts.port or PORTS[parts.scheme]
@@ -40,8 +42,8 @@ class Smtp:
     async def send(self, mail: EmailMessage) -> None:
         """Send one mail over a connection of its own. Raises ``MailNotSent`` or ``MailRefused``.
 
-        A connection that ends after the server has taken the mail and before it said so is ``MailNotSent`` too. What
-        happens afterwards changes nothing.
+        If the connection ends after the server has received the mail and before it has confirmed that, this also raises
+        ``MailNotSent``. A fault after the confirmation is ignored.
         """
         client = aiosmtplib.SMTP(
             hostname=self._host,

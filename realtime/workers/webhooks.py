@@ -1,8 +1,8 @@
-"""The queue ``webhooks``: tells the shop's systems what happened, signed after Standard Webhooks, in order.
+"""The queue ``webhooks``: sends events to the shop's systems, signed as in Standard Webhooks, in order.
 
-The events of one hold reach a target in the order in which they happened: before its own delivery, a job makes those
-that came earlier and are still open. A delivery that has not succeeded for a day is given up, and later ones go on. A
-worker that dies between the target's answer and the mark in the ledger delivers once more, under the same
+The events of one hold reach a target in the order in which they happened: before its own delivery, a job makes the
+earlier ones that are still open. A delivery that has not succeeded for a day is given up, and later ones go on. If a
+worker dies after the target has answered and before that is in the ledger, the event is delivered again under the same
 ``webhook-id``.
 """
 
@@ -56,7 +56,7 @@ class Webhooks:
         self._sessions.clear()
 
     async def deliver(self, task: TaskRow) -> str:
-        """Deliver the event of a task, and before it the earlier ones about the same hold that are open.
+        """Deliver the event of a task, and before it earlier open ones about the same hold or show.
 
         Raises ``NotDelivered`` or ``NotDoneYet`` if it must be tried again, ``UnrecoverableError`` if it was given up.
         """
@@ -64,7 +64,7 @@ class Webhooks:
         if delivery is None:
             raise UnrecoverableError(f"the ledger has no delivery {task.id}")
         for earlier in await self._ledger.open_deliveries_before(delivery):
-            with contextlib.suppress(UnrecoverableError):  # it was given up, and what came later may go on
+            with contextlib.suppress(UnrecoverableError):  # it was given up, so that later ones can go on
                 await carry_out(self._ledger, earlier.id, partial(self._deliver, earlier))
         if delivery.state is DeliveryState.FAILED:
             raise UnrecoverableError(f"{delivery.id} was given up: {delivery.detail}")
@@ -90,7 +90,7 @@ class Webhooks:
         return delivery.type
 
     async def _post(self, delivery: Delivery) -> tuple[int, str]:
-        """Send one event; return the HTTP status (0 for none) and what happened, without the target's words."""
+        """Send one event; return the HTTP status (0 for none) and what happened, without any text of the target."""
         target = self._targets.get(delivery.target)
         if target is None or delivery.target not in self._signers:
             return 0, "the target is not in the topology, or has no secret"
