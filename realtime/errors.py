@@ -119,8 +119,7 @@ class CancelTooLate(TicketError):
 
 
 class PriceDiffers(TicketError):
-    """The new seats have another price (``price``, in paise) than the booking (``amount``). Choose seats of equal
-    price."""
+    """The new seats have a price (``price``, in paise) other than the booking's (``amount``). Choose others."""
 
     code, status, retryable = "price_differs", 409, False
 
@@ -132,8 +131,7 @@ class AlreadyAdmitted(TicketError):
 
 
 class TicketLeased(TicketError):
-    """This ticket is leased to another gate: ``gate`` is its name, ``until`` (ms) the end of the lease. Send people
-    there."""
+    """This ticket is leased to another gate, which ``gate`` names; ``until`` (ms) is the end. Send the people there."""
 
     code, status, retryable = "ticket_leased", 409, True
 

@@ -1,5 +1,4 @@
-"""Sends mails through one SMTP server. Its errors contain neither addresses nor text of the server, which may have
-some."""
+"""Sends mails through one SMTP server. Its errors contain no addresses, and so no text of the server either."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class MailNotSent(Exception):
-    """The server is unreachable, refuses the mail for now, or refuses our login or sender (an operator can correct
-    that)."""
+    """The server is unreachable, refuses the mail for now, or refuses our login or sender, which can be corrected."""
 
 
 class MailRefused(Exception):
