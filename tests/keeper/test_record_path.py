@@ -22,7 +22,7 @@ from realtime.connect import client
 from realtime.dev.fork_server import Fork
 from realtime.errors import BookingRejected, RegionUnavailable
 from realtime.keeper.outbox import Outbox
-from realtime.ledger import NewBooking
+from realtime.ledger import LedgerUnavailable, NewBooking, StaleFencingToken
 from realtime.ledger.rows import Queue, task_id
 from realtime.locks.commands import run_command
 from realtime.locks.holds import PaymentProof
@@ -443,3 +443,50 @@ async def test_holds_expire_by_the_keeper(place: Place) -> None:
         return (await place.seats())[1] == "0"
 
     await until(freed)
+
+
+def fail_once(place: Place, monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[str]:
+    """Let the keeper's next use of its ledger fail; return the list to which its later calls are added."""
+    ledger = place.keepers[0]._record_path._shared.ledger
+    reached, opening, calls = ledger.tell_reached, ledger.open, list[str]()
+
+    async def tell_reached() -> None:
+        calls.append("use")
+        if calls == ["use"]:
+            raise error
+        await reached()
+
+    async def open_again() -> None:
+        calls.append("open")
+        await opening()
+
+    monkeypatch.setattr(ledger, "tell_reached", tell_reached)
+    monkeypatch.setattr(ledger, "open", open_again)
+    return calls
+
+
+async def test_a_ledger_that_was_away_is_opened_again_before_it_is_used(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come back empty, or as an older one, which has to be migrated."""
+    calls = fail_once(place, monkeypatch, LedgerUnavailable("away"))
+
+    async def used_again() -> bool:
+        return len(calls) >= 3
+
+    await until(used_again)
+    assert calls[:3] == ["use", "open", "use"]
+
+
+async def test_a_keeper_whose_token_the_ledger_refuses_reconciles_the_master_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await place.master.command("GET", keys.RECONCILED)
+    calls = fail_once(place, monkeypatch, StaleFencingToken("another one has begun"))
+
+    async def used_again() -> bool:
+        return calls.count("use") >= 2
+
+    await until(used_again)
+    assert await place.master.command("GET", keys.RECONCILED) != before
+    assert place.keepers[0]._record_path.token == (await place.master.command("GET", keys.RECONCILED)).decode()
