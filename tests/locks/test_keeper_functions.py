@@ -348,3 +348,16 @@ async def test_a_show_that_can_not_be_sold_is_found(locks: SeatLocks, damage: tu
     assert await locks.master.call("tt_unready", names) == [b"ok", []]
     await locks.master.command(*damage)
     assert await locks.master.call("tt_unready", names) == [b"ok", [0]]
+
+
+async def test_a_show_with_a_live_hold_is_not_removed(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    with pytest.raises(errors.HoldConfirmed):
+        await locks.archive(SHOW.id)
+    await confirm(locks, A, "asha", "paid")
+    with pytest.raises(errors.HoldConfirmed):
+        await locks.archive(SHOW.id)
+    assert (await seat_map(locks))[:2] == "01"
+    await locks.settle(SHOW.id, [Sale(A, "asha", (1,), "paid")])
+    await locks.archive(SHOW.id)
+    assert await locks.master.command("EXISTS", *keys.show(SHOW.id)[:5]) == 0

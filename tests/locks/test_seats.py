@@ -281,6 +281,26 @@ async def test_a_full_outbox_refuses_before_anything_is_written(locks: SeatLocks
     assert (await locks.get(A))[0].state is HoldState.HELD
 
 
+async def test_a_full_outbox_takes_no_order(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    order = (A, "asha", "order-1", "1", 100)
+    assert await locks.master.call("tt_order", keys.show(SHOW.id), *order, 0, "", "reply") == [b"overloaded"]
+    assert await outbox(locks) == []
+    record = orjson.loads(await locks.master.command("HGET", keys.holds(SHOW.id), A))
+    assert "order" not in record and "orders" not in record
+
+
+async def test_a_late_payment_ends_a_lapsed_hold_on_its_seats_that_nobody_has_swept(locks: SeatLocks) -> None:
+    await locks.hold(A, "asha", [1])
+    await lapse(locks, A)
+    await locks.hold(B, "bala", [1, 2])
+    await lapse(locks, B)
+    assert (await confirm(locks, A, "asha", "paid")).state is HoldState.CONFIRMING
+    assert (await seat_map(locks))[:4] == "0100"
+    assert await locks.master.command("HGET", keys.show(SHOW.id)[4], "bala") is None
+    assert await locks.master.command("ZSCORE", keys.DEADLINES, B) is None
+
+
 async def test_the_library_is_loaded_once_and_an_older_one_is_replaced(master: LockMaster) -> None:
     await master.load_functions()
     current = library.source()
