@@ -1,4 +1,4 @@
-"""Ending background tasks for certain, and their pauses at once."""
+"""Ends background tasks reliably, and their pauses immediately."""
 
 from __future__ import annotations
 

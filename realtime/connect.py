@@ -135,7 +135,7 @@ class SentinelView:
 
     @property
     def confirmed(self) -> bool:
-        """Whether most Sentinels answered: no failover can have happened without one of them."""
+        """Whether most Sentinels answered, so that no failover can have happened without at least one of them."""
         return self.answered > self.total // 2
 
     @property
@@ -244,7 +244,7 @@ def not_now(error: Exception) -> bool:
 
 
 def not_permitted(error: Exception) -> bool:
-    """Return whether a server refused a command for want of a valid password or a permission of the user.
+    """Return whether a server refused a command because the password is not valid or the user has no permission.
 
     It will refuse the same command until an operator has corrected that.
     """
@@ -257,14 +257,14 @@ def pairs(reply: Any) -> list[tuple[Any, Any]]:
 
 
 def streams(reply: Any) -> list[tuple[bytes, Any]]:
-    """Return the streams of an answer to XREAD with their entries: RESP3 answers a map, RESP2 a list, both nothing."""
+    """Return the streams and entries in an answer to XREAD, which is a map (RESP3), a list (RESP2) or nothing."""
     if isinstance(reply, dict):
         return [(name, lists[0]) for name, lists in reply.items()]
     return [(name, entries) for name, entries in reply or ()]
 
 
 def flat(fields: Mapping[str, V]) -> list[str | V]:
-    """Return fields and values in turn, as commands take them; the inverse of ``pairs``."""
+    """Return fields and values alternately, as commands take them; the inverse of ``pairs``."""
     return [part for pair in fields.items() for part in pair]
 
 

@@ -1,6 +1,6 @@
-"""What a buyer leaves to be reached with: checked at the edge, carried in an outbox entry, stored in the ledger. Pure.
+"""The contact of a buyer: checked at the edge, carried in an outbox entry, stored in the ledger. Pure.
 
-It is personal data: it belongs into no log, notice, event, job or error message (docs/privacy.md).
+It is personal data, and must not be in a log, notice, event, job or error message (docs/privacy.md).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class AddressInvalid(ValueError):
 
 
 class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How a buyer can be reached; "" is not given. ``locale`` is the language of mails and tickets.
+    """How a buyer can be reached; fields that were not given are "". ``locale`` is the language of mails and tickets.
 
     Raises ``ValueError`` (which msgspec turns into its ``ValidationError``) for a malformed field; the message names
     the field and does not repeat its content.
@@ -52,12 +52,12 @@ class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
     @property
     def is_given(self) -> bool:
-        """Whether there is anything to reach the buyer with, or to call them by."""
+        """Whether any field but the language was given."""
         return bool(self.email or self.phone or self.name)
 
 
 def encode_contact(contact: Contact | None) -> str:
-    """Return the JSON that an outbox entry carries, "" where nothing was given."""
+    """Return the JSON that an outbox entry carries, "" if nothing was given."""
     return msgspec.json.encode(contact).decode() if contact is not None and contact.is_given else ""
 
 
@@ -67,7 +67,7 @@ def decode_contact(text: str) -> Contact | None:
 
 
 def check_address(address: str) -> None:
-    """Raise ``AddressInvalid`` for what is not one plain ASCII mail address, without a display name."""
+    """Raise ``AddressInvalid`` unless the text is one plain ASCII mail address without a display name."""
     try:
         parsed = Address(addr_spec=address)
     except (ValueError, IndexError, MessageError):
@@ -78,7 +78,7 @@ def check_address(address: str) -> None:
 
 
 def phone_number(text: str) -> str:
-    """Return the digits of a phone number with its country's code, of India where none is given: one form of each."""
+    """Return the digits of a phone number in one form: with the country's code, which is India's if none is given."""
     digits = _digits(text)
     if text.startswith("+"):
         return digits
@@ -89,7 +89,7 @@ def phone_number(text: str) -> str:
 
 
 def phone_forms(number: str) -> list[str]:
-    """Return how the digits of a number may be written for which ``phone_number`` returns ``number``."""
+    """Return the forms of digits for which ``phone_number`` returns ``number``."""
     forms = [number, f"00{number}"]
     national = number.removeprefix(INDIA)
     if len(national) == NATIONAL_DIGITS and national != number:

@@ -1,4 +1,4 @@
-"""Secrets from the environment: from a variable or a file, and strong enough.
+"""Reads secrets from the environment, from a variable or a file, and checks their strength.
 
 ``NAME_FILE`` is the path of a file that contains what ``NAME`` would, as container platforms mount secrets. Messages
 name the variable, never its value.
@@ -17,7 +17,7 @@ _FILE = "_FILE"
 MAX_FILE_BYTES = 64 * 1024
 MIN_SECRET_LENGTH = 16
 MIN_DIFFERENT = 8
-"""Different characters that a secret has at least: 16 random hexadecimal digits have fewer in one of 4,000 cases."""
+"""The least number of different characters in a secret: 16 random hexadecimal digits have fewer in 1 of 4,000 cases."""
 _GUESSABLE = ("changeme", "change-me", "password", "tickingtickets", "qwerty", "letmein", "replace", "example")
 
 
@@ -49,7 +49,7 @@ def with_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def weakness_of_secret(secret: str) -> str:
-    """Return why somebody could guess a secret, "" if nothing says so."""
+    """Return why a secret could be guessed, "" if it seems strong enough."""
     if len(secret) < MIN_SECRET_LENGTH:
         return f"has fewer than {MIN_SECRET_LENGTH} characters"
     if len(set(secret)) < MIN_DIFFERENT:
@@ -59,7 +59,7 @@ def weakness_of_secret(secret: str) -> str:
 
 
 def weakness_of_pin(pin: str) -> str:
-    """Return why somebody would guess a PIN first, "" if nothing says so."""
+    """Return why a PIN would be guessed early, "" if it seems strong enough."""
     steps = {(int(b) - int(a)) % 10 for a, b in pairwise(pin)}
     if len(set(pin)) < 3:
         return "has fewer than 3 different digits"

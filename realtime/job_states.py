@@ -1,7 +1,7 @@
-"""What queues say of tasks: whether the job of each waits, runs, has ended, is missing, or can not be delivered.
+"""Reads the states of tasks' jobs: whether each waits, runs, has ended, is missing, or can't be delivered.
 
-The library's own calls tell it for one job, and fail for one that can't be read. These read thousands of jobs in a few
-pipelines, and no damaged job or list hides another.
+The library's own calls return the state of one job, and fail if the job can't be read. The functions here read
+thousands of jobs in a few pipelines, and a damaged job or list does not hide the others.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from realtime import connect, keys
 from realtime.ledger.rows import Queue, TaskRow
 
 LISTS = ("wait", "paused", "active")
-"""In the order in which jobs move through them: one that moves meanwhile is seen, unless it was to be tried again."""
+"""In the order in which jobs move through them, so that a job that moves meanwhile is seen, unless it is to be
+retried."""
 READ = ("data", "opts", "failedReason", "returnvalue")
 _SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
 _PAGE = 1_000
-"""Jobs of a list that are read at once."""
+"""How many jobs of a list are read at once."""
 
 
 class JobState(StrEnum):
-    """What a queue says of a task: its job waits or runs (``pending``), has ended, or is not there.
+    """The state of a task's job: it waits or runs (``pending``), has ended, or is not there (``missing``).
 
-    ``without_task``: it has failed because the ledger had no such task when it ran. A ledger that was set back gets it
-    again. ``undeliverable``: it is there, but no worker gets it, because it is in no list of its queue, or can't be
-    read. A job that moves at this moment may seem so; ``Jobs.add_anew`` looks again. ``recorded``: it has ended,
-    and its worker had recorded in the ledger that the task is done. A ledger that has the task then was set back.
+    ``without_task``: it has failed because the ledger did not have the task when it ran; a ledger that was set back may
+    get the task again. ``undeliverable``: it is there, but no worker can get it, because it is in no list of its queue,
+    or can't be read. A job that is being moved may seem so; ``Jobs.add_anew`` checks again. ``recorded``: it has ended,
+    after its worker had recorded in the ledger that the task is done; if the ledger still has the task as open, it was
+    set back.
     """
 
     MISSING = "missing"
@@ -45,13 +47,13 @@ class JobState(StrEnum):
 
 
 NO_TASK = "the ledger has no task"
-"""How the reason of a job's failure begins for which the ledger had no task."""
+"""The beginning of the failure reason of a job whose task the ledger did not have."""
 RECORDED = "recorded"
-"""What our workers return for a job whose task is done in the ledger."""
+"""The value that our workers return for a job whose task is done in the ledger."""
 
 
 class JobLists:
-    """The jobs that wait and run, as they were when a queue was first asked about."""
+    """The jobs that wait and run, as of the first time that each queue was read."""
 
     def __init__(self) -> None:
         """Nothing is read yet."""
@@ -71,13 +73,13 @@ class JobLists:
 
 
 async def _page(redis: Redis, key: str, start: int) -> list[str]:
-    # From the end at which jobs are added: one that is taken at the other end moves no other.
+    # Read from the end at which jobs are added, so that jobs taken from the other end don't shift the rest.
     page: Any = await redis.lrange(key, start, start + _PAGE - 1)
     return [job if isinstance(job, str) else job.decode(errors="replace") for job in page]
 
 
 async def job_states(redis: Redis, tasks: Sequence[TaskRow], lists: JobLists) -> list[JobState]:
-    """Return what the queues say of some tasks. Raises redis-py's connection errors."""
+    """Return the states of the jobs of some tasks. Raises redis-py's connection errors."""
     listed = {queue: await lists.read(redis, queue) for queue in {task.queue for task in tasks}}
     pipeline = redis.pipeline(transaction=False)
     for task in tasks:
@@ -117,7 +119,7 @@ def _job_state(listed: bool, exists: int, parts: Any, completed: Any, failed: An
 
 
 def is_readable(parts: Any) -> bool:
-    """Return whether the library can read a job: else a worker that takes it fails before it runs."""
+    """Return whether the library can read a job. If not, a worker that takes it fails before it runs the job."""
     try:
         return all(isinstance(msgspec.json.decode(part or b""), dict) for part in parts[:2])
     except msgspec.MsgspecError:

@@ -31,9 +31,9 @@ PAYLOAD_VERSION = 1
 
 
 REFUND_PAUSES = "refunds"
-"""The name of the pauses between the attempts of a refund: our workers know it (``workers.refunds.pause_ms``)."""
+"""The name of the back-off strategy of refunds, which our workers implement (``workers.refunds.pause_ms``)."""
 
-# Of many attempts only the last traceback is kept: a job is in the memory of the lock master.
+# Only the last traceback is kept, because jobs are in the memory of the lock master.
 _KEPT: dict[str, Any] = {
     "removeOnComplete": {"age": 7 * 24 * 3600, "count": 20_000},
     "removeOnFail": False,
@@ -56,13 +56,13 @@ _OPTIONS: dict[Queue, dict[str, Any]] = {
 }
 _TIMEOUT_S = 5.0
 _CONNECTIONS = 16
-"""Some calls ask all queues at once, and several users of one ``Jobs`` may do so at the same time."""
+"""Connections of one ``Jobs``: some calls ask all queues at once, and several users may do so at the same time."""
 
 
 _IN_NO_LIST = "unknown"
-"""What the library says of a job that is in none of its queue's lists."""
+"""The library's state of a job that is in none of its queue's lists."""
 _DELAYED = "delayed"
-"""And of one that waits for its next attempt."""
+"""The library's state of a job that waits for its next attempt."""
 _COUNTED = ("wait", "active", "delayed", "failed", "completed")
 
 
@@ -78,7 +78,7 @@ class FailedJob:
 
 
 class QueueFaults:
-    """Which queues refuse jobs, and why: a cause is logged when it is new, and when it is over."""
+    """Which queues refuse jobs, and why. A cause is logged when it is new and when it is over."""
 
     def __init__(self, region: str) -> None:
         """No queue has refused any yet."""
@@ -90,7 +90,7 @@ class QueueFaults:
         cause = "the memory of the lock master is full" if connect.is_full(error) else str(error)
         if self._causes.get(queue) != cause:
             self._causes[queue] = cause
-            log.error("%s: the queue %s takes no jobs; %d come later: %s", self._region, queue, count, cause)
+            log.error("%s: the queue %s takes no jobs; %d will be added later: %s", self._region, queue, count, cause)
 
     def taken(self, queue: Queue) -> None:
         """Note that a queue has taken jobs."""
@@ -101,14 +101,14 @@ class QueueFaults:
 class Jobs:
     """Adds jobs to the queues of one region's master, wherever that is. Connection faults are redis-py's errors.
 
-    A queue that refuses a command is no fault of what its jobs are about: that is logged and counted
-    (``keys.JOBS_NOT_ADDED``), and keepers add the jobs of unfinished tasks again from time to time.
+    If a queue refuses a command, this raises nothing, because bookings and refunds must not fail for it. It is logged
+    and counted (``keys.JOBS_NOT_ADDED``), and keepers add the jobs of unfinished tasks again from time to time.
     """
 
     def __init__(
         self, region: str, master: LockMaster, password: str = "", *, faults: QueueFaults | None = None
     ) -> None:
-        """Connects when there is something to add, and anew after ``close``. Several may have the same ``faults``."""
+        """Connects when there is something to add, and again after ``close``. Several ``Jobs`` may share ``faults``."""
         self._region = region
         self._master = master
         self._password = password
@@ -118,7 +118,7 @@ class Jobs:
         self._connecting = asyncio.Lock()
 
     async def add(self, tasks: Sequence[TaskRow]) -> None:
-        """Add the job of each task, unless it is in its queue, or its queue takes none."""
+        """Add the job of each task, unless it is in its queue already, or the queue refuses jobs."""
         if not tasks:
             return
         queues = await self._connected()
@@ -130,10 +130,10 @@ class Jobs:
                 await queues[queue].addBulk([self._job(task) for task in some])
 
     async def add_anew(self, tasks: Sequence[TaskRow], *, at_once: bool = False) -> None:
-        """Add the job of each task, also where its queue has an ended one, or one that no worker gets.
+        """Add the job of each task, also if its queue has a job that has ended, or that no worker can get.
 
-        One under way is left alone, and so is one that a worker has locked. ``at_once``: one that waits for its next
-        attempt is replaced.
+        A job that is under way, or that a worker has locked, is left as it is. ``at_once``: a job that waits for its
+        next attempt is replaced.
         """
         for task in tasks:
             async with self._refusals(task.queue, 1):
@@ -147,7 +147,7 @@ class Jobs:
         state = await queue.getJobState(task.id)
         ended = state in (JobState.COMPLETED.value, JobState.FAILED.value, _IN_NO_LIST)
         if ended or (at_once and state == _DELAYED) or not await self._is_readable(task):
-            await queue.remove(task.id)  # which leaves one alone that is locked
+            await queue.remove(task.id)  # which leaves a locked job as it is
 
     async def _is_readable(self, task: TaskRow) -> bool:
         assert self._redis is not None, "it is connected"
@@ -156,7 +156,7 @@ class Jobs:
 
     @contextlib.asynccontextmanager
     async def _refusals(self, queue: Queue, count: int) -> AsyncIterator[None]:
-        """Note that a queue refuses ``count`` jobs; a master that takes no commands at all is the caller's."""
+        """Note that a queue refuses ``count`` jobs. Errors of a master that takes no commands at all are raised."""
         try:
             yield
         except ResponseError as error:
@@ -169,9 +169,9 @@ class Jobs:
             self.faults.taken(queue)
 
     async def states(self, tasks: Sequence[TaskRow], lists: JobLists | None = None) -> list[JobState]:
-        """Return what the queues say of some tasks; workers that know no ledger report in no other way.
+        """Return the states of the jobs of some tasks. Workers without access to the ledger report in no other way.
 
-        Several calls one after the other may have the same ``lists``.
+        Several consecutive calls may share ``lists``.
         """
         await self._connected()
         assert self._redis is not None, "it is connected"
@@ -193,7 +193,7 @@ class Jobs:
         try:
             counts = await self._counts("wait")
         except (RedisError, OSError):
-            await self.close()  # the master may be another by now
+            await self.close()  # another server may be the master by now
             raise
         return {queue: count["wait"] for queue, count in counts.items()}
 
@@ -221,7 +221,7 @@ class Jobs:
             tasks: Any = []
             with contextlib.suppress(ResponseError):  # keepers delete a key that can't be used
                 tasks = await self._redis.zrevrange(keys.queue(queue, "failed"), 0, limit - 1)
-            # Not as the library's jobs: one whose data can't be read would hide the others.
+            # Read without the library's job class, because a job whose data can't be read would hide the others.
             pipeline = self._redis.pipeline(transaction=False)
             for task in tasks:
                 pipeline.hmget(keys.queue(queue, task), "failedReason", "atm", "finishedOn")
@@ -242,6 +242,6 @@ class Jobs:
             return self._queues
 
     async def close(self) -> None:
-        """Drop the connections; the next job looks for the master again."""
+        """Drop the connections; the next call locates the master again."""
         redis, self._redis = self._redis, None
         await connect.close(redis)

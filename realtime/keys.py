@@ -11,7 +11,7 @@ QUERIES = "tt:queries"
 STAFF_QUERIES = "tt:queries:staff"
 """list: the same of staff; keepers answer these first."""
 REGION = "tt:region"
-"""string: the name of the region that this master is the authority of."""
+"""string: the name of the region to which this master belongs."""
 THEATRES = "tt:theatres"
 """hash: theatre id -> JSON (``wire.shows.encode_theatre``)."""
 SHOWS = "tt:shows"
@@ -19,7 +19,7 @@ SHOWS = "tt:shows"
 STAFF = "tt:staff"
 """hash: id of a staff token -> 1, for the tokens of this region that are not revoked; the ledger has the rest."""
 REVOKED_GUESTS = "tt:revoked-guests"
-"""hash: owner -> 1, for guests whose tokens are not accepted any more, until they would be too old anyway."""
+"""hash: owner -> 1, for guests whose tokens are not accepted any more, until their identities would have expired."""
 DEADLINES = "tt:deadlines"
 """sorted set: hold id by deadline (ms), live holds of all shows."""
 ENDED = "tt:ended"
@@ -89,7 +89,7 @@ def fenced_show(show_id: str) -> list[str]:
 
 
 def meta(show_id: str) -> str:
-    """hash: what is declared of a show, and its state; ``locks/lua/shared.lua`` lists the fields."""
+    """hash: the declared terms of a show, and its state; ``locks/lua/shared.lua`` lists the fields."""
     return f"tt:{{{show_id}}}:meta"
 
 
@@ -104,7 +104,7 @@ def holds(show_id: str) -> str:
 
 
 def resting_seats(show_id: str, address: str) -> str:
-    """hash: seats that an address has had lately -> since, until when (``locks/lua/addresses.lua``); expires."""
+    """hash: seat that an address has had lately -> from when, until when (``locks/lua/addresses.lua``); expires."""
     return f"tt:{{{show_id}}}:rest:{address}"
 
 
@@ -151,7 +151,8 @@ RECONCILED = "tt:reconciled"
 random part with a dot and the Sentinels' configuration epoch (0 without), the number of the token; with spaces between
 them."""
 FENCE = "tt:fence"
-"""string: the number of the fencing token that keepers must write with, a space, the server process it is valid in."""
+"""string: the number of the fencing token that keepers must write with, a space, the server process in which it is
+valid."""
 POSITION = "tt:ledger-position"
 """string: the highest position of the ledger (``ledger.fencing``) that a keeper has seen."""
 HALTED = "tt:halted"
@@ -180,7 +181,7 @@ JOBS_NOT_ADDED = "tt:jobs-not-added"
 """string: how many jobs a queue has refused."""
 
 TURNS = (RECONCILING, READING_LOGS, REBUILDING, COMPARING)
-"""Keys of which each says that a keeper does something; without an expiry no other would ever do it."""
+"""Keys by which a keeper takes a turn at something. Without an expiry, no other keeper would ever get the turn."""
 TYPES = {
     **dict.fromkeys((QUERIES, STAFF_QUERIES, FENCING_TOKENS, FENCING_TOKENS_BEFORE), "list"),
     **dict.fromkeys((REGION, RECONCILED, FENCE, POSITION, HALTED, REBUILT, COMPARED, *TURNS), "string"),

@@ -10,13 +10,13 @@ MAX_SEATS_PER_HOLD = 10
 MAX_HOLDS_PER_OWNER = 10
 """Live holds of one owner on one show; limits what a single identity can lock."""
 MAX_SEATS_PER_ADDRESS = 50
-"""Seats of one show that one network address may hold at a time, if the topology does not say: a few families."""
+"""The default for how many seats of a show one network address may hold at a time: enough for a few families."""
 REST_S = 30.0
-"""How long an address can't hold seats that it has just had for a full hold time, if the topology does not say."""
+"""The default for how long an address can't hold seats that it has just had for a full hold time."""
 MAX_REST_S = 60.0
-"""The longest rest that a topology may ask for: what the master remembers for it is kept this long."""
+"""The longest rest that a topology may ask for: the master keeps its records of rests for this long."""
 MAX_ORDERS_PER_HOLD = 5
-"""Different orders of one hold, each for other seats of it: the gateway is asked about each for days."""
+"""The most different orders of one hold, each for other seats of it: the gateway is asked about each for days."""
 MAX_EXTENSIONS = 1
 """How often one hold may be extended."""
 MAX_WATCHES_PER_CONNECTION = 8
@@ -32,7 +32,8 @@ ADMIT_AFTER_S = 12 * 3600
 GATE_LEASE_S = 2 * 3600
 """How long a gate may admit from its list after its last contact with the server ..."""
 GATE_LEASE_MARGIN_S = 120
-"""... and how much longer nobody else is admitted with its tickets: clocks of devices and masters differ."""
+"""... and for how much longer nobody else is admitted with its tickets, because the clocks of devices and masters
+differ."""
 GATE_CONFLICT_RECENT_MS = 24 * 3600 * 1000
 """Conflicts of admissions count in the alarms of operators for this long."""
 MAX_LEASED = 5_000
@@ -44,33 +45,35 @@ MAX_REPORTED = 100
 MAX_ADMITTED_AGO_MS = 7 * 24 * 3600 * 1000
 """Admissions that a device reports are no older than this."""
 CANCEL_BEFORE_START_S = 2 * 3600
-"""How long before its start bookings of a show can be cancelled by their owners, unless it names another time."""
+"""Owners can cancel their bookings until so long before the start of a show, unless the show names another time."""
 SALES_AFTER_START_S = 20 * 60
-"""How long after its start a show is sold that names no other end of its sales."""
+"""Sales of a show end so long after its start, unless the show names another time."""
 TURN_MS = 4_000
-"""How long the turn of a keeper lasts that has died; a live one renews its turn."""
+"""How long a turn lasts if its keeper dies; a live keeper renews its turn."""
 COMPARING_MS = 60_000
-"""The longest pause between two looks at shows; another keeper goes on then if the one that compares has died."""
+"""The longest pause between two comparisons of shows. If the keeper that compares has died, another one continues
+then."""
 PAYMENT_TIMEOUT_S = 300
 """How long a buyer may take at the payment service; pages get it from ``/api/v1/config``."""
 PAYMENT_SLACK_S = 60
-"""How much longer than that a hold of default length lasts: for choosing to pay, and for the confirm."""
+"""How much longer than that a hold of default length lasts: the time to decide to pay, and the time of the confirm."""
 PROLONG_STEP_MS = 60_000
 """A hold is kept this long from now while the gateway does not say whether it is paid for ..."""
 PROLONG_MS = 600_000
 """... and this long in all, past the deadline that its owner knows."""
 PROLONG_BEFORE_S = 2.0
-"""A hold is prolonged when this much of it is left while the gateway is asked, at the latest ..."""
+"""While the gateway is asked, a hold is prolonged when no more than this is left of it ..."""
 ASKING_STEP_MS = 10_000
 """... for this long at a time, until the gateway has answered or its time-out is over."""
 KNOWN_DEADLINES = 10_000
-"""Deadlines of holds that a process remembers for each region: a hold that it does not know is prolonged at once."""
+"""How many deadlines of holds a process remembers for each region. A hold that it does not know is prolonged at
+once."""
 ORDER_CHECK_S = (10, 20, 40, 60, 120, 300, 600, 1800, 3600)
 """Pauses between the questions to the gateway about an order that nobody has paid; the last one repeats."""
 ORDER_OPEN_S = 3 * 24 * 3600
-"""How long an order is asked for: a gateway may report a payment that late."""
+"""For how long the gateway is asked about an order, because it may report a payment that late."""
 ORDER_FOLLOW_UP_S = 3600
-"""How long an order is asked for that is settled, if none of its payments has failed: it may have been paid twice."""
+"""For how long the gateway is asked about a settled order (unless a payment of it has failed): it may be paid twice."""
 COMMANDS_KEPT_S = 7 * 24 * 3600
 """How long the outcome of a request can be asked for."""
 AUDIT_KEPT_S = 400 * 24 * 3600
@@ -80,7 +83,7 @@ MAX_AUDIT_DETAIL = 1000
 TASK_RETRY_S = 60.0
 """How often the jobs of unfinished tasks are added again; a job that is still in its queue is left alone."""
 LONGEST_SHOW_S = 6 * 3600
-"""A show is over this long after its start."""
+"""A show counts as over this long after its start."""
 ARCHIVE_AFTER_S = 24 * 3600
 """A show that has been over for this long is archived: it leaves the lock master and stays in the ledger."""
 QUERY_TIMEOUT_S = 5.0
@@ -117,7 +120,7 @@ EXPIRY_POLL_MS = 100
 EXPIRY_LOOK = 4_096
 """Holds past their deadline that a keeper sweeps in one look, in calls of ``KEEPER_BATCH`` ..."""
 EXPIRY_LOOKS = 4
-"""... and looks of one turn: the lapsed holds of shows that can't be rebuilt stand before the others."""
+"""... and the most such looks in one turn: lapsed holds of shows that can't be rebuilt come before the others."""
 EXPIRY_VISIBLE_MS = 500
 """A seat whose hold has expired is shown as free on every map within this time."""
 HEARTBEAT_MS = 1_000
@@ -155,9 +158,9 @@ KEY_FORGIVE_S = 3.0
 ATTEMPT_DELAY_S = 0.5
 """How long the answer to a wrong secret is held back after too many of them ..."""
 ATTEMPT_LONGEST_DELAY_S = 20.0
-"""... and at most, to a kiosk PIN: as many times as there were too many of the address lately."""
+"""... and the longest time for a kiosk PIN, for which the delay grows with the number of recent wrong ones."""
 ATTEMPT_RECENT_S = 300.0
-"""Lately: wrong secrets count for a third after this time."""
+"""What counts as recent: after this time, a wrong secret counts for a third."""
 ATTEMPT_LOG_S = 60.0
 """Wrong secrets are logged in one line per this time, and the first at once."""
 
@@ -208,23 +211,25 @@ REPLY_WAITS = 500
 refused as ``overloaded``."""
 BUYERS_QUERIES = 16
 BUYERS_COMMANDS = 4
-"""Requests of buyers among them; others wait, each address in turn. Answers come in a ms, or a round trip of India."""
+"""The most of these that are buyers' requests; further ones wait, and addresses take turns. An answer takes a round
+trip."""
 ADDRESS_WAITING = 250
-"""Requests of one address that may wait for their turn at the same thing."""
+"""How many requests of one address may wait for a turn at the same kind of work."""
 RELAY_QUEUE_CALLS = 10_000
 """Calls of one node waiting for one master; more are refused as ``overloaded``."""
 OUTBOX_LIMIT = 100_000
 """Entries in a region's outbox. While it is full, what buyers send to it (orders, confirms, commands) is refused as
 ``overloaded`` before anything is written."""
 OUTBOX_STAFF_LIMIT = 120_000
-"""The same for commands of staff, the audit log, and what payment services report: buyers can't keep them out."""
+"""The same for commands of staff, the audit log and reports of payment services, so that buyers can't crowd them
+out."""
 SEATS_PER_CALL = 1_000
 """Seats that one call blocks or unblocks; more take several. It takes the master a few ms, 50 if a hold of each seat
 has just lapsed."""
 KNOWN_ORDERS = 10_000
-"""Orders that a node remembers: when one is asked for again, the payment service is not."""
+"""How many orders a node remembers. For a repeated request, the payment service is not asked again."""
 OUTCOMES_OF_OWNER = 1_000
-"""Outcomes of one owner that are kept; of a buyer's commands with more no outcome is kept."""
+"""How many outcomes of one owner are kept; further outcomes of a buyer's commands are not kept."""
 KEEPER_BATCH = 256
 """Outbox entries in one ledger transaction, and holds in one expiry call."""
 LAYOUT_CACHE = 64
@@ -232,16 +237,16 @@ LAYOUT_CACHE = 64
 CODED_LAYOUTS_BYTES = 32 * 1024 * 1024
 """Coded layouts in the cache of a node, in all codings; one of 60,000 seats takes 200 kB."""
 DEFLATED_SEATS = 2_000
-"""Maps of fewer seats are not worth compressing: they fit into one packet of the network."""
+"""Maps with fewer seats are not compressed, because they fit into one network packet."""
 PAGE_CACHE = 64
 """Pages with their data that a node keeps compressed; one takes up to 200 kB."""
 PAGE_SEATS_S = 0.2
-"""How long a page waits for the seats that are written into it; without them it asks itself."""
+"""How long a node waits for the seats that it embeds in a page; without them, the page requests them."""
 EVENT_BURST = 100
 EVENTS_PER_S = 50.0
 """Token bucket of one connection; when it is empty, events are refused as ``rate_limited``."""
 EVENTS_AT_ONCE = 32
-"""Events of one connection that are answered at a time; its next ones wait unread."""
+"""How many events of one connection are answered at a time; further ones wait unread."""
 EVENTS_OVER_LIMIT = 400
 """A connection with this many more events refused than granted is closed."""
 ADDRESS_BURST = 2_000
@@ -254,28 +259,28 @@ ADDRESS_HOLDS_PER_S = 20.0
 more than ``MAX_SEATS_PER_ADDRESS`` seats of a show at a time."""
 ADDRESS_ORDERS_BURST = 200
 ADDRESS_ORDERS_PER_S = 20.0
-"""The same for orders: each is a question to the payment service and an entry in the outbox."""
+"""The same for orders: each causes a request to the payment service and an entry in the outbox."""
 ADDRESS_COMMANDS_BURST = 100
 ADDRESS_COMMANDS_PER_S = 5.0
 """The same for what keepers carry out for buyers: cancellations, and links that are revoked."""
 HOLD_DELAY_S = 5.0
-"""How long a connection waits at most, and half of it at least, after a request that was refused because of these."""
+"""After a request that was refused by these limits, the connection waits for half of this to all of it."""
 HOLDS_HELD_BACK = 1_000
-"""Answers to such requests over HTTP that a node holds back at a time."""
+"""The most answers to such HTTP requests that a node holds back at a time."""
 DRAIN_S = 8.0
 """How long a stopping node waits for pending requests and for its connections to close."""
 DRAIN_PER_S = 2_000
 """Connections that a stopping node closes per second, so that the other nodes can accept them."""
 KERNEL_RECEIVE_BYTES = 256 * 1024
-"""The kernel's receive buffer of a connection: what a client can send before it is read."""
+"""The kernel's receive buffer of a connection: how much a client can send before the node reads it."""
 KERNEL_SEND_BYTES = 256 * 1024
-"""The kernel's send buffer of a connection: what of an answer is written for a client that reads nothing."""
+"""The kernel's send buffer of a connection: how much of an answer is written for a client that reads nothing."""
 HEAD_BYTES = 16 * 1024
 """The whole head of a request."""
 HTTP_UNSENT_BYTES = 32 * 1024
 """Unsent bytes of an HTTP connection above which no more of its answer is written."""
 OTHER_FILES = 500
-"""Open files of a node that are no connections of clients: masters, replicas, pages, logs."""
+"""How many files a node keeps for other uses than clients' connections: masters, replicas, pages, logs."""
 ADDRESS_IDLE = 250
 """HTTP connections of one address that idle between two requests; the oldest is closed for the next."""
 ADDRESS_UNFINISHED = 300
@@ -292,14 +297,14 @@ ADDRESS_WASTED_PER_S = 20.0
 """Leaky bucket of one address for connections that led to nothing: its new connections are slowed while it is full."""
 WASTED = 1_000
 WASTED_PER_S = 200.0
-"""Leaky bucket of all addresses: while it is full, each that has wasted a connection just now is slowed."""
+"""Leaky bucket of all addresses: while it is full, every address that has wasted a connection recently is slowed."""
 WASTE_S = 2.0
-"""How long an address counts as one of them."""
+"""How long "recently" is."""
 TURNS = 16
 """Connections that are opened, or ended, and requests and events that are handled, of one address in one iteration of
 the loop, while iterations are short."""
 SLOWED_PER_S = 200
-"""New connections of all slowed addresses together: at most a fifth of a core."""
+"""How many new connections all slowed addresses together get: they take at most a fifth of a core."""
 WASTING_ADDRESSES = 10_000
 """Addresses whose bucket a node remembers; the one that was quiet for longest is dropped."""
 ADDRESS_UNCONNECTED = 500
@@ -312,7 +317,7 @@ PIN_ATTEMPTS = 5
 KEY_ATTEMPTS = 20
 """Wrong operator keys of an address in a row that are answered at once; several operators may share one address."""
 ATTEMPT_CALLERS = 10_000
-"""Addresses and beginnings whose wrong attempts a node remembers; the one idle for longest is dropped."""
+"""How many addresses and prefixes with wrong attempts a node remembers; the one idle for longest is dropped."""
 ATTEMPTS_HELD_BACK = 1_000
 """Answers to wrong secrets that a node holds back at a time."""
 

@@ -1,4 +1,4 @@
-"""The log of a process: one line a record, whatever the record contains."""
+"""The log of a process: one line per record, whatever the record contains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 
 
 class OneLine(logging.Formatter):
-    """Escapes what could begin a new line, move the cursor or change the direction of text, in messages from anywhere.
+    """Escapes everything in a message that could begin a new line, move the cursor or change the direction of text.
 
     Tracebacks follow on lines of their own; their last line, which repeats the exception's message, is escaped too.
     """

@@ -116,7 +116,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How the seats ``first`` to ``first + count - 1`` are named and drawn, where section, row and number don't say it.
+    """How the seats ``first`` to ``first + count - 1`` are named and drawn, if section, row and number don't tell.
 
     ``label`` is printed in place of "Row <row>", and ``seat_label`` in place of the number, with ``%s`` for it.
     ``names`` says at which ends the map names the row: ``both``, ``start``, ``end`` or ``none``. ``block`` is 1, 2, ...
@@ -137,7 +137,7 @@ class Row:
 class Layout:
     """An immutable seating plan; ``id`` is the hash of its content. The index of a seat is its place in ``seats``.
 
-    ``rows`` lists, in ascending order, only the rows that need more than their seats say.
+    ``rows`` lists, in ascending order, only rows with settings of their own.
     """
 
     id: str
@@ -235,7 +235,7 @@ _TIMES = (
 )
 """The times of a show, and what stands in for one that can't be read.
 
-A start in 1970 is noticed by everybody who sees it, and the show is over: it is not sold, and can be closed.
+A start in 1970 is noticed by everybody who sees it. The show then counts as over, so it is not sold, and can be closed.
 """
 
 

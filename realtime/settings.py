@@ -44,7 +44,7 @@ class Settings:
     topology: Topology = field(repr=False)
     secret: str = field(repr=False)
     second_secret: str = field(default="", repr=False)
-    """During a rotation: signatures with it are accepted, none are made."""
+    """During a rotation: signatures with it are accepted, but no new ones are made."""
     operator_key: str = field(default="", repr=False)
     metrics_key: str = field(default="", repr=False)
     redis_password: str = field(default="", repr=False)
@@ -55,15 +55,15 @@ class Settings:
 
     @property
     def secrets(self) -> list[str]:
-        """The live secrets: sign with the first, accept what was signed with any."""
+        """The secrets in use: sign with the first, accept signatures of all."""
         return [secret for secret in (self.secret, self.second_secret) if secret]
 
 
 def process_name() -> str:
-    """Return a name of this process that no other has in the installation, and none had before.
+    """Return a name of this process that no other process of the installation has or had.
 
-    Host name and process id are for people. Machines made of one image, and containers, may share both: two keepers of
-    one name would take each other's entries for their own.
+    Host name and process id are for people. Containers and machines made from one image may share both, so there is a
+    random part too: two keepers with the same name would take each other's entries for their own.
     """
     process = os.getpid()
     return f"{socket.gethostname()}-{process}-{_random_part(process)}"
@@ -71,7 +71,7 @@ def process_name() -> str:
 
 @functools.cache
 def _random_part(_process: int) -> str:
-    # By process: a fork has its own.
+    # Cached by process, so that a fork gets its own.
     return secrets.token_hex(4)
 
 

@@ -50,9 +50,9 @@ class Role(StrEnum):
 
 
 OF_A_THEATRE = frozenset({Role.GATE, Role.KIOSK})
-"""The roles whose tokens may be for one theatre only. A token of another role would give more than it says."""
+"""The roles whose tokens may be bound to one theatre. With another role, a token would allow more than it seems to."""
 TOKEN_ID = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{16}\Z")
-"""What ``new_token_id`` returns. No name has this form, so that an id means one token only."""
+"""The form of an id that ``new_token_id`` returns. No name may have this form, so that an id means one token only."""
 
 
 class TokenInvalid(Exception):
@@ -88,7 +88,7 @@ class StaffToken:
 
 
 def misnamed(name: str, role: Role, theatre: str) -> str:
-    """Return why nobody can have a token with this name, role and theatre; "" if somebody can."""
+    """Return why a token with this name, role and theatre is not allowed; "" if it is."""
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         return f"a name has 1 to {MAX_NAME_LENGTH} printable characters"
     if TOKEN_ID.match(name):
@@ -97,7 +97,7 @@ def misnamed(name: str, role: Role, theatre: str) -> str:
 
 
 def misplaced(role: Role, theatre: str) -> str:
-    """Return why no token has this role and theatre; "" if one may have them."""
+    """Return why a token with this role and theatre is not allowed; "" if it is."""
     if role is Role.KIOSK and not theatre:
         return "a kiosk needs a theatre"
     if theatre and role not in OF_A_THEATRE:
@@ -137,7 +137,7 @@ class StaffTokens:
         return jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._keys[0], algorithms=[ALGORITHM])
 
     def read(self, text: str, now_s: int) -> Principal:
-        """Return whom a token names; raise ``TokenInvalid``. Whether it was revoked is not known here."""
+        """Return whom a token names; raise ``TokenInvalid``. Does not check whether the token was revoked."""
         for key in self._keys:
             try:
                 claims = jwt.decode(text, key, algorithms=[ALGORITHM]).claims
