@@ -32,9 +32,9 @@ from realtime.wire.shows import decode_own_show, decode_theatre, read_records
 
 log = logging.getLogger(__name__)
 EVERYTHING = ""
-"""Takes the place of a show's id where the whole directory of a region is to be read."""
+"""Stands in place of a show's id if the whole directory of a region has to be read."""
 READ_AGAIN_S = 60.0
-"""How often a region's directory is read without cause: a declaration's message may have been lost."""
+"""How often a region's directory is read without an announcement, because an announcement may have been lost."""
 RETRY_S = 0.5
 DAMAGED_RETRY_S = 4.0
 """The longest pause before records that can't be read are read again; it begins with ``RETRY_S`` and doubles."""
@@ -239,7 +239,7 @@ class Directory(Listener):
             # A conflict ends when one of two regions no longer declares the theatre.
             self._theatres[feed.region].clear()
         self._theatres[feed.region].update(theatres)
-        if reconciled and in_theatres:  # one without theatres was wiped a moment ago
+        if reconciled and in_theatres:  # a master without theatres was wiped a moment ago
             for gone in [show for show in self._shows if region_of(show) == feed.region and show not in shows]:
                 del self._shows[gone]
         self._shows.update(shows)

@@ -1,4 +1,4 @@
-"""Whether a region is reachable, since when its maps may be out of date, and how long its keepers have been silent."""
+"""Tracks whether a region is reachable, since when its maps may be out of date, and how long its keepers are silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One server that a feed reads from, and whose copy its data is.
+"""One server that a feed reads from, and the master whose data it copies.
 
 All replicas of one master, and replicas of those, report its replication id. A server that reports another one (a
 replica that was promoted by hand, or that was started alone) has other data and must not be read.
@@ -21,11 +21,11 @@ from realtime.topology import Plain, Sentinels
 from realtime.wire.maps import statuses_from_master
 
 PROBE_S = 1.0
-"""How long a server may take to answer a question about itself."""
+"""How long a server may take to answer a query about its replication."""
 READERS = 8
-"""Reads of one server under way at a time; others wait."""
+"""How many reads of one server may be under way; others wait."""
 OTHERS = 2
-"""What needs a connection besides them: the subscription, and a question about replication."""
+"""Further connections: one for the subscription, and one for queries about replication."""
 
 Map = tuple[str, int, SalesState, bytearray, SalesWindow | None]
 """Epoch, version, sales state, seat statuses (bytes 0-3) and sales window of a show, all of one moment. There is no
@@ -54,9 +54,9 @@ class ReplicationStatus:
         return self.linked and self.replid == master.replid
 
     def copied_since(self, before: ReplicationStatus) -> bool:
-        """Tell whether the server has copied its master anew since then: subscribers missed what came in between.
+        """Return whether the server has copied its master again since then: subscribers missed what came in between.
 
-        Its backlog begins anew then, with what comes after the copy.
+        After a copy, its backlog begins again, with what comes after the copy.
         """
         return self.kept_from > before.offset + 1
 

@@ -1,4 +1,4 @@
-"""Sends the viewers of one room what they lack, at most one frame a tick.
+"""Sends the viewers of one room the changes that they don't have yet, at most one frame per tick.
 
 Conflation: a lone change is sent at once; changes of the following tick are combined into one frame. So a viewer costs
 at most one frame a tick, at any rate of sales. The tick adapts: it is at least as long as sending a frame takes, with
@@ -67,7 +67,7 @@ class Pump:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Send a frame a tick for as long as something is unsent or a viewer is lagging."""
+        """Send one frame per tick as long as something is unsent or a viewer is lagging."""
         loop = asyncio.get_running_loop()
         try:
             while True:

@@ -28,9 +28,9 @@ RETRY_S = 0.2
 UNREADABLE_RETRY_S = 5.0
 """The longest pause before a map that can't be read is tried again; the pause begins with ``RETRY_S`` and doubles."""
 UNREAD_S = limits.SILENCE_MS / 1000
-"""A map that was to be read again and could not for this long counts as stale, although the region is reachable."""
+"""If a map could not be read again for this long, it counts as stale although the region is reachable."""
 LOOK_AT_WINDOW_S = 60.0
-"""How often the sales window is compared with the clock at least."""
+"""The longest time between two comparisons of the sales window with the clock."""
 AFTER_CHANGE_S = 0.01
 """The status is computed this long after the sales start or end: timers may be early."""
 _TO_ASCII = bytes(48 + min(status, 3) for status in range(256))
@@ -144,7 +144,7 @@ class Room:
         self._cancel_window_timer()
         change = self._window.next_change(now_ms())
         if change is not None:
-            # Not in one go: the clock may be set in the meantime, and a show may be months away.
+            # In several steps, because the clock may be set in the meantime and a show may be months away.
             wait_s = min((change - now_ms()) / 1000 + AFTER_CHANGE_S, LOOK_AT_WINDOW_S)
             self._window_timer = asyncio.get_running_loop().call_later(wait_s, self.send_status)
         payload = self.status_payload()
@@ -295,7 +295,7 @@ class Room:
             self._pump.send_unsent()
 
     async def close(self) -> None:
-        """Stop, without a word to viewers. The subscription stays: a new room of the show may use it already."""
+        """Stop without notifying viewers. The subscription stays, because a new room of the show may use it already."""
         if self._linger is not None:
             self._linger.cancel()
         self._cancel_window_timer()

@@ -13,7 +13,7 @@ from realtime import limits
 from realtime.wire.maps import ChangeMessage, deflate_seats, pack_seats
 
 _FEW_SEATS = 256
-"""Changes of so many seats are short, however small the map is."""
+"""Changes of so many seats are sent as changes, however small the map is."""
 _PART = 16
 """Changes of more than a 16th of the seats are as long as the packed map, which is made once for all viewers."""
 

@@ -38,7 +38,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,20} [^ \x00-\x1f\x7f]+ HTTP/1\.[01]\r")
 """A whole request line, before its newline."""
 _METHOD = re.compile(rb"[A-Z]{1,20}( |$)")
-"""How a request line begins, however little of it has arrived."""
+"""Matches the beginning of a request line, however little of it has arrived."""
 
 
 class Acceptor:
@@ -95,7 +95,7 @@ class Acceptor:
 
 
 class PendingConnection(asyncio.Protocol, Closable):
-    """A connection whose first request's head has not arrived completely, or is being decided about."""
+    """A connection on which the head of the first request has not arrived completely, or is being examined."""
 
     __slots__ = ("_acceptor", "_decided", "_deciding", "_received", "_slot", "_timer", "_transport")
 
@@ -106,7 +106,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._slot: ConnectionSlot | None = slot
         self._timer: asyncio.TimerHandle | None = None
         self._decided = False
-        """Whether the head is complete, or can't become one: this protocol looks at nothing more."""
+        """Whether the head is complete, or can't become valid. Then this protocol reads nothing more."""
         self._deciding: asyncio.Task[None] | None = None
         """While engine.io decides about a handshake."""
         self._received = bytearray()
@@ -162,7 +162,7 @@ class PendingConnection(asyncio.Protocol, Closable):
         self._slot = None  # the WebSocket has it, which is the transport's protocol now
         if not self._transport.is_closing():
             self._transport.resume_reading()
-        if self._received:  # frames that came right behind the handshake
+        if self._received:  # frames that arrived right after the handshake
             self._transport.get_protocol().data_received(bytes(self._received))
 
     def _give_to_aiohttp(self) -> None:
@@ -206,7 +206,7 @@ class PendingConnection(asyncio.Protocol, Closable):
 
 
 def _may_be_head(received: bytearray) -> bool:
-    """Tell whether the bytes may become a request's head; if not, aiohttp refuses them at once."""
+    """Return whether the bytes may become a request's head; if not, aiohttp refuses them at once."""
     line, ended, _rest = received.partition(b"\n")
     if ended:
         return _REQUEST_LINE.fullmatch(line) is not None and b"\n\n" not in received
@@ -218,7 +218,7 @@ ACCEPTOR: web.AppKey[Acceptor] = web.AppKey("acceptor", Acceptor)
 
 
 class ListenError(Exception):
-    """The address can't be listened on; says which and why."""
+    """The address can't be listened on; the message says which and why."""
 
 
 @contextlib.asynccontextmanager

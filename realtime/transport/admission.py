@@ -1,10 +1,9 @@
-"""How many connections there may be, of one address and in all, and which are closed when there are more.
+"""Limits the connections of one address and of all, and decides which are closed when there are too many.
 
-A connection of no use yet is cheap for a stranger to keep: one that has sent half a request, one that idles between two
-requests, one whose answer is not read, a session without CONNECT, or by long-polling. Each address may have a bounded
-number of each kind. When it has more, the oldest ends, never the newest: requests that proceed are finished long before
-they are the oldest.
-Connections of a trusted proxy are many clients'; they count in the total only.
+Some kinds of connections cost a stranger little to keep open: with half a request, idle between two requests, with an
+answer that is not read, sessions without CONNECT, sessions by long-polling. Each address may have a bounded number of
+each kind. If it has more, the oldest is ended, never the newest, because requests that proceed are finished long before
+they are the oldest. Connections of a trusted proxy belong to many clients, and count in the total only.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class BoundedByAddress(Generic[T]):
     def __init__(self, most: int, min_age_s: float, end: Callable[[T], None], most_in_all: int | None = None) -> None:
         """Allow ``most`` of one address, and ``most_in_all``.
 
-        Younger ones than ``min_age_s`` are spared, up to four times as many: a crowd that reconnects at once through
-        one address is no attack. ``end`` must lead to ``discard``.
+        Those younger than ``min_age_s`` are spared, up to four times as many, because a crowd that reconnects at once
+        through one address is not an attack. ``end`` must lead to ``discard``.
         """
         self._most = most
         self._most_in_all = most_in_all
@@ -39,7 +38,8 @@ class BoundedByAddress(Generic[T]):
         self.end = end
         self._of: dict[str, dict[T, float]] = {}
         self._having: list[dict[str, None]] = [{}]
-        """The addresses by how many things they have; the last ones have most. A full node asks at every connection."""
+        """The addresses sorted by how many things they have, because a full node needs the largest for every
+        connection."""
         self._count = 0
         self.ended = 0
 
@@ -116,9 +116,9 @@ class Admission:
         self.opening = FairQueue(self.waste.slows)
         """For new connections."""
         self.queue = FairQueue()
-        """For other work that one address could cause much of: it waits for no new connections."""
+        """For other work of which one address could cause much. It does not wait for new connections."""
         self.ending = FairQueue()
-        """For what a lost connection leaves to be ended, which has memory to free: it waits for nothing else."""
+        """For ending what a lost connection leaves behind. It frees memory, so it waits for nothing else."""
         self.unconnected = BoundedByAddress[str](limits.ADDRESS_UNCONNECTED, limits.BURST_S, lambda _sid: None)
         """engine.io sessions without CONNECT; ``protocol`` sets what ends them."""
         self.polling = BoundedByAddress[str](limits.ADDRESS_POLLING, limits.BURST_S, lambda _sid: None)
@@ -137,7 +137,7 @@ class Admission:
 
     @property
     def bounded(self) -> dict[str, BoundedByAddress[Any]]:
-        """What is bounded by address, by kind."""
+        """Everything that is bounded by address, by the name of its kind."""
         return {
             "silent": self.silent,
             "pending": self.pending,
@@ -151,7 +151,7 @@ class Admission:
     def admit(self, address: str, is_proxy: bool) -> ConnectionSlot | None:
         """Count a new connection; return None if it must be closed at once.
 
-        Where the total is reached, an idle or unfinished connection is ended for the new one.
+        If the total is reached, an idle or unfinished connection is ended for the new one.
         """
         if not is_proxy and self._of[address] >= self.per_address:
             self.refused += 1

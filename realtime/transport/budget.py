@@ -1,4 +1,4 @@
-"""What one connection may send: every frame, packet and request of it is counted here, and nowhere else.
+"""Limits what one connection may send. All its frames, packets and requests are counted here, and nowhere else.
 
 A connection has one ``Budget`` for its whole life, also when it upgrades from long-polling to a WebSocket: control
 frames, fragments, engine.io packets, CONNECTs that are refused, events, polls and posts each take a token.

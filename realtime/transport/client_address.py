@@ -1,9 +1,9 @@
-"""Whose request it is: the address of a client, also behind load balancers that the operator trusts.
+"""Determines the address of a client, also behind load balancers that the operator trusts.
 
 Rate limits, attempt limiters and caps are kept per client address. Without ``proxies`` in the topology that is the peer
-of the connection, and no header is read. A peer that is listed there is believed: the client is then the last address
-in ``X-Forwarded-For`` (or ``Forwarded``) that is not itself a listed proxy, because each proxy appends the address that
-it has seen, and what stands before that is whatever the client has sent.
+of the connection, and no header is read. The headers of a listed peer are believed: the client is then the last address
+in ``X-Forwarded-For`` (or ``Forwarded``) that is not itself a listed proxy. Each proxy appends the address that it has
+seen, so what stands before that may have been sent by the client.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from aiohttp import web
 ENVIRON_KEY = "tickingtickets.client_address"
 """Where our transport keeps a session's client address in its WSGI environment."""
 _PEERS = 10_000
-"""Peers whose addresses are remembered: to parse one takes longer than to accept a connection."""
+"""How many peers' addresses are cached, because parsing one takes longer than accepting a connection."""
 _MOST_HOPS = 20
-"""Addresses of a header that are looked at, from its end."""
+"""How many addresses of a header are examined, from its end."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -62,7 +62,7 @@ class ClientAddresses:
         by_list = self._last_client(proxy, _hops(lines)) if lines else None
         by_field = self._last_client(proxy, _forwarded_hops(other)) if other else None
         if by_list is not None and by_field is not None and by_list != by_field:
-            return proxy  # a proxy sets one of them; the other may be the client's invention
+            return proxy  # a proxy sets one of the two headers; a client may have sent the other
         return by_list or by_field or proxy
 
     def _last_client(self, proxy: Address, hops: Iterator[Address | None]) -> Address:
@@ -100,7 +100,7 @@ def _forwarded_hops(line: str) -> Iterator[Address | None]:
 
 
 def _parsed(text: str) -> Address | None:
-    """Return an address that is written plainly, with a port, or in brackets; None for anything else."""
+    """Return an address that is written alone, with a port, or in brackets; None for anything else."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -1,17 +1,17 @@
 """Fair queueing by network address, so that an address with many connections costs the others little.
 
-Nobody is refused for that: while only one address has work, its work goes on without a pause. How many pieces of an
-address, and of all, are done in one iteration of the loop follows from how long iterations take: more while they are
-short, because work that is done together costs less (commands to a master share a round trip), and fewer at once when
-they are long, because everybody else waits for an iteration to end. Where iterations stay long, because many viewers
-are sent changes, an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that
-makes an iteration long must not lead to more of it in the next.
+Nobody is refused: while only one address has work, it is done without pauses. How many pieces of work of one address,
+and of all, are done in one iteration of the event loop depends on how long iterations take. While they are short, more
+are done together, because that costs less (commands to a master share a round trip). When they are long, fewer are
+done, because everybody else waits for an iteration to end. If iterations stay long because many viewers are sent
+changes, an address still gets ``AT_LEAST_PER_S``, but never more than ``AT_ONCE`` in one iteration: work that makes an
+iteration long must not lead to more work in the next.
 
 If more is waiting than one iteration may do, half of it goes to addresses that had nothing to do shortly before, much
 as in the packet scheduler FQ-CoDel (RFC 8290). An occasional client is then not queued behind hundreds of busy
 addresses. The other half is theirs, so an address that many people share is not starved by a crowd of new ones.
 
-Turns alone don't help where a machine's cores are busy: a process that always has work must wait for a core, and
+Taking turns is not enough if the machine's cores are busy: a process that always has work must wait for a core, and
 everything in it waits too. So addresses that waste a node's work (``waste``) share ``limits.SLOWED_PER_S``.
 """
 
@@ -43,15 +43,15 @@ LONG_S = 0.004
 
 
 class FairQueue:
-    """In each iteration of the loop, does some work of each address; an address's pieces are done in their order."""
+    """In each iteration of the event loop, does some work of each address; one address's pieces are done in order."""
 
     def __init__(self, is_slowed: Callable[[str, float], bool] = lambda _address, _now: False) -> None:
-        """Without any work. ``is_slowed`` tells it of an address, at a time of the loop (s)."""
+        """Begin without work. ``is_slowed`` returns whether an address is slowed at a time of the event loop (s)."""
         self._is_slowed = is_slowed
         self._next_slowed_at = 0.0
         """When the next piece of work of a slowed address may be done."""
         self._next: asyncio.Handle | None = None
-        """What does the next pieces of work; None while nothing waits."""
+        """The handle of the call that does the next pieces of work; None while nothing waits."""
         self._pauses = False
         """Whether only work of slowed addresses waits, so that ``_next`` is a timer."""
         self._done_at = 0.0
@@ -79,7 +79,7 @@ class FairQueue:
             self._go_on()
 
     def cost_nothing(self) -> None:
-        """Let a slowed address have another turn at once: the work that is being done has cost next to nothing."""
+        """Let a slowed address have another turn at once, because the present piece of work costs next to nothing."""
         self._next_slowed_at = 0.0
         if self._pauses:
             self._go_on()
