@@ -303,6 +303,13 @@ async def test_a_late_refusal_gives_no_seat_to_a_booking_that_has_moved_since(lo
     assert (await seat_map(locks))[:7] == "0000020"
 
 
+async def test_a_late_refusal_of_a_cancelled_booking_changes_nothing(locks: SeatLocks) -> None:
+    await locks.cancel(await booked(locks, A, "asha", [3], "paid a"))
+    before = await locks.master.command("HGET", keys.holds(SHOW.id), A)
+    await locks.reject(A, "asha", {})
+    assert await locks.master.command("HGET", keys.holds(SHOW.id), A) == before
+
+
 async def test_a_booking_takes_its_seats_from_a_hold_and_not_from_one_that_is_being_booked(locks: SeatLocks) -> None:
     await locks.hold(B, "bala", [1, 2])
     await confirm(locks, B, "bala", "paid b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from unittest.mock import Mock
 
 import pytest
 import socketio
@@ -11,7 +12,7 @@ from aiohttp import ClientSession
 
 from realtime import limits
 from realtime.dev import valkey
-from realtime.transport.acceptor import ACCEPTOR, Acceptor
+from realtime.transport.acceptor import ACCEPTOR, Acceptor, PendingConnection
 from realtime.transport.session_manager import SessionManager
 from tests.cluster import until
 from tests.transport.test_fanout import Server
@@ -123,6 +124,30 @@ async def test_a_client_that_aborts_during_the_handshake_leaves_no_session(serve
         return not server.sio.eio.sockets and not acceptor(server).pending
 
     await until(nothing)
+
+
+async def test_a_handshake_whose_connection_is_lost_before_it_is_decided_begins_no_session(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session would never learn that it has no connection."""
+    asked: list[object] = []
+
+    async def handle(request: object) -> None:
+        asked.append(request)
+
+    monkeypatch.setattr(acceptor(server).engine, "handle_request", handle)
+    ticket = acceptor(server).admission.admit("127.0.0.1", False)
+    assert ticket is not None
+    connection, transport = PendingConnection(acceptor(server), ticket), Mock()
+    transport.is_closing.return_value = False
+    transport.get_extra_info.return_value = ("127.0.0.1", 1)
+    connection.connection_made(transport)
+    connection.data_received(handshake(server))
+    transport.is_closing.return_value = True
+    connection.connection_lost(None)
+    assert connection._deciding is not None
+    await connection._deciding
+    assert asked == []
 
 
 async def test_http_and_upgrades_from_long_polling_work_through_the_acceptor(server: Server) -> None:
