@@ -13,6 +13,7 @@ from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import NewBooking, StaleFencingToken
 from realtime.ledger.rows import Queue
 from realtime.locks import library
+from realtime.locks.master import ConfigEpoch
 from realtime.model import SalesState, booking_of
 from realtime.payments.service import refund_key
 from realtime.staff import Role, StaffToken
@@ -197,3 +198,24 @@ async def test_a_token_that_was_begun_and_not_finished_is_known_to_this_master(p
     assert not diverged
     place.keeper("next")
     await until(all_booked(place, [hold]))
+
+
+async def test_no_token_begins_for_another_server_than_the_one_whose_state_was_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's data would count as current by this token."""
+    await place.rest()
+    await place.master.command("DEL", keys.RECONCILED)
+    before, check = await place.ledger.fencing_state(), place.master.check_master
+
+    async def moved() -> ConfigEpoch:
+        place.master.generation += 1
+        return await check()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place.master, "check_master", moved)
+        with pytest.raises(RegionUnavailable):
+            await reconciler(place).ensure_reconciled()
+    assert (await place.ledger.fencing_state()).number == before.number
+    await reconcile(place, reconciler(place))
+    assert (await place.ledger.fencing_state()).number == before.number + 1

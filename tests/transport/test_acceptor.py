@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -126,6 +127,17 @@ async def test_a_client_that_aborts_during_the_handshake_leaves_no_session(serve
     await until(nothing)
 
 
+def pending(server: Server) -> tuple[PendingConnection, Mock]:
+    """Return a connection on which nothing has arrived, and its transport."""
+    ticket = acceptor(server).admission.admit("127.0.0.1", False)
+    assert ticket is not None
+    connection, transport = PendingConnection(acceptor(server), ticket), Mock()
+    transport.is_closing.return_value = False
+    transport.get_extra_info.return_value = ("127.0.0.1", 1)
+    connection.connection_made(transport)
+    return connection, transport
+
+
 async def test_a_handshake_whose_connection_is_lost_before_it_is_decided_begins_no_session(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,18 +148,44 @@ async def test_a_handshake_whose_connection_is_lost_before_it_is_decided_begins_
         asked.append(request)
 
     monkeypatch.setattr(acceptor(server).engine, "handle_request", handle)
-    ticket = acceptor(server).admission.admit("127.0.0.1", False)
-    assert ticket is not None
-    connection, transport = PendingConnection(acceptor(server), ticket), Mock()
-    transport.is_closing.return_value = False
-    transport.get_extra_info.return_value = ("127.0.0.1", 1)
-    connection.connection_made(transport)
+    connection, transport = pending(server)
     connection.data_received(handshake(server))
     transport.is_closing.return_value = True
     connection.connection_lost(None)
     assert connection._deciding is not None
     await connection._deciding
     assert asked == []
+
+
+async def test_too_much_behind_a_handshake_is_not_read_until_it_is_decided(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def accept(asked: Any) -> None:
+        asked.accepted = True
+
+    monkeypatch.setattr(acceptor(server).engine, "handle_request", accept)
+    connection, transport = pending(server)
+    connection.data_received(handshake(server) + b"x")
+    connection.data_received(bytes(limits.HEAD_BYTES - 1))
+    transport.pause_reading.assert_not_called()
+    connection.data_received(b"y")
+    transport.pause_reading.assert_called_once()
+    transport.resume_reading.assert_not_called()
+    assert connection._deciding is not None
+    await connection._deciding
+    transport.resume_reading.assert_called_once()
+    transport.get_protocol().data_received.assert_called_once_with(b"x" + bytes(limits.HEAD_BYTES - 1) + b"y")
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_a_client_that_has_connected_is_not_ended_at_the_deadline_of_its_connect(
+    server: Server, transport: str
+) -> None:
+    client = socketio.AsyncClient()
+    await client.connect(server.url, transports=[transport])
+    (session,) = server.sio.eio.sockets.values()
+    assert session.tt_connect_by.cancelled()
+    await client.disconnect()
 
 
 async def test_http_and_upgrades_from_long_polling_work_through_the_acceptor(server: Server) -> None:
