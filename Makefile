@@ -6,15 +6,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := realtime loadtest tests scripts setup.py
-CHECKS := lint types layers lua types-js lint-js test-js
+CHECKS := lint types layers lua types-js lint-js test-js collect
 # A file of tests stays in one process, in the order of tests/conftest.py.
 # More processes than cores, because tests wait a lot.
-PARALLEL := --numprocesses 4 --dist loadscope --no-loadscope-reorder
+PARALLEL := --numprocesses 8 --dist loadscope --no-loadscope-reorder
 PACKAGES := chromium-headless-shell faketime gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
 
-.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js tests coverage audit bench install install-dev wheel clean
+.PHONY: help up test check packages lint format types layers lua types-js lint-js test-js collect tests coverage audit bench install install-dev wheel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +58,9 @@ lint-js: static/vendor/socket.io.esm.min.js ## style and format of the pages (bi
 
 test-js: static/vendor/socket.io.esm.min.js ## unit tests of the page modules that need no browser
 	bash scripts/npm.sh run --silent test
+
+collect: .venv/dev.stamp ## every test can be imported; keeps the bytecode for the processes that run them
+	@out=$$($(BIN)/pytest --collect-only -qq 2>&1) || { echo "$$out"; exit 1; }
 
 tests: install-dev ## all tests, on real servers and a real browser, in parallel
 	$(BIN)/pytest $(PARALLEL)
