@@ -126,7 +126,10 @@ async def holds_of_person(connection: AsyncConnection, email: str = "", phone: s
 
 
 async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContact]) -> None:
-    """Record contacts. The one that was given last for a hold is kept, in any order; erased ones stay erased."""
+    """Record contacts. The one that was given last for a hold is kept, in any order; erased ones stay erased.
+
+    Of those of one millisecond the last of ``given`` is kept.
+    """
     table = schema.contacts
     rows = [
         {
@@ -143,7 +146,7 @@ async def save_contacts(connection: AsyncConnection, given: Iterable[GivenContac
     if not rows:
         return
     await connection.execute(insert_new(connection, table), rows)
-    older = (table.c.hold_id == bindparam("hold"), table.c.erased_at.is_(None), table.c.given_at < bindparam("at"))
+    older = (table.c.hold_id == bindparam("hold"), table.c.erased_at.is_(None), table.c.given_at <= bindparam("at"))
     changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "hold_id"}
     newer = [
         {"hold": row["hold_id"], "at": row["given_at"], **{f"new_{name}": row[name] for name in changed}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -59,9 +60,13 @@ async def reconcile(place: Place) -> None:
     await until(again, 20)
 
 
-def change_ledger(place: Place, query: str, *values: object) -> None:
-    with closing(sqlite3.connect(place.folder / "west.db", isolation_level=None)) as ledger:
-        ledger.execute(query, values)
+async def change_ledger(place: Place, query: str, *values: object) -> None:
+    def change() -> None:
+        with closing(sqlite3.connect(place.folder / "west.db", isolation_level=None)) as ledger:
+            ledger.execute(query, values)
+
+    # In a thread: a transaction of the keeper, which runs in this loop, must be able to end first.
+    await asyncio.to_thread(change)
 
 
 async def test_a_seat_of_an_unknown_status_heals(place: Place) -> None:
@@ -124,7 +129,7 @@ async def test_a_hold_has_its_own_deadline_again(place: Place) -> None:
 
 async def test_shows_that_can_not_be_read_do_not_end_the_comparison(place: Place) -> None:
     await declare_last(place)
-    change_ledger(place, "UPDATE shows SET body = ? WHERE id = ?", b"{", LAST)
+    await change_ledger(place, "UPDATE shows SET body = ? WHERE id = ?", b"{", LAST)
     for seat in (50, 51, 52):
         await heals(place, seat)
 
@@ -135,7 +140,7 @@ async def test_one_show_that_can_not_be_compared_or_rebuilt_keeps_no_other_from_
     await declare_last(place)
     booking = (f"{LAST}.b{'x' * 22}", LAST, "x", "paid", 1, 1, 2, "x,y")
     columns = "id, show_id, owner, payment, amount, confirmed_at, cancelled_at, cancelled_seats"
-    change_ledger(place, f"INSERT INTO bookings ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *booking)
+    await change_ledger(place, f"INSERT INTO bookings ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *booking)
     await heals(place, 50)
     await reconcile(place)
     await place.hold("bala", [5])
@@ -146,7 +151,7 @@ async def test_one_show_that_can_not_be_compared_or_rebuilt_keeps_no_other_from_
 
 async def test_seats_in_the_ledger_that_the_plan_does_not_have_do_not_end_the_sales_of_a_show(place: Place) -> None:
     await until(place.rebuilt)
-    change_ledger(place, "INSERT INTO blocked_seats (show_id, seat, seat_index) VALUES (?, 'Z-1', 5000)", SHOW)
+    await change_ledger(place, "INSERT INTO blocked_seats (show_id, seat, seat_index) VALUES (?, 'Z-1', 5000)", SHOW)
     await reconcile(place)
     await place.hold("bala", [5])
     await heals(place)

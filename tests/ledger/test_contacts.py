@@ -120,6 +120,9 @@ async def test_the_contact_that_was_given_last_stays(ledger: Ledger) -> None:
     await save_order(ledger, order(hold, 7), later)
     await save_order(ledger, order(hold, 3), ASHA)
     assert await ledger.contact(hold) == later
+    both = [GivenContact(hold, "west-s", Contact(email), 8) for email in ("first@example.in", "second@example.in")]
+    await ledger.save_orders([order(hold, 8)], both)
+    assert await ledger.contact(hold) == both[1].contact, "both were given in one millisecond"
 
 
 @pytest.mark.parametrize(
