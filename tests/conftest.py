@@ -35,7 +35,10 @@ ORDER = (
     "pages/test_screens.py",
     "pages/test_pages_axe.py",
     # The longest first.
+    "pages/test_tickets.py",
     "pages",
+    "web/test_money.py",
+    "loadtest/test_crowd.py",
     "keeper",
     "transport",
     "locks",
