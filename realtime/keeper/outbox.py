@@ -182,23 +182,20 @@ class Outbox:
                 await command("XGROUP", "DELCONSUMER", keys.OUTBOX, keys.OUTBOX_GROUP, name)
 
     async def _claim_all_of(self, consumer: str) -> None:
-        redis = await self._master.own_connection(_TIMEOUT_S)
-        try:
+        async with self._master.own_connection(_TIMEOUT_S) as redis:
             group = (keys.OUTBOX, keys.OUTBOX_GROUP)
             pending = await redis.xpending_range(*group, "-", "+", limits.KEEPER_BATCH, consumer)
             if pending:
                 ids: list[Any] = [each["message_id"] for each in pending]
                 await redis.xclaim(*group, self._consumer, 0, ids, justid=True)
                 self._has_taken_over = True
-        finally:
-            await connect.close(redis)
 
     async def open(self) -> Redis:
         """Return the connection for reading; connect to the present master if there is none."""
         if self._redis is None:
             await self._prepare()
             self._generation = self._master.generation
-            self._redis = await self._master.own_connection(_TIMEOUT_S)
+            self._redis = await self._master.own_client(_TIMEOUT_S)
         return self._redis
 
     async def _same_master(self) -> None:

@@ -33,7 +33,7 @@ import msgspec
 import orjson
 from redis.exceptions import RedisError
 
-from realtime import connect, keys
+from realtime import keys
 from realtime.cancellation import pause
 from realtime.errors import BadRequest, RegionUnavailable, TicketError
 from realtime.jobs import Jobs
@@ -140,15 +140,12 @@ class Queries:
     async def _serve(self, stopping: asyncio.Event) -> None:
         with contextlib.suppress(LedgerUnavailable):
             await self._ledger.fencing_state()  # raises ``WrongRegion``: no answer comes from another region's ledger
-        redis = await self._master.own_connection(BLOCK_S + 4)
-        generation = self._master.generation
-        try:
+        async with self._master.own_connection(BLOCK_S + 4) as redis:
+            generation = self._master.generation
             while not stopping.is_set() and self._master.generation == generation:
                 popped = await redis.execute_command("BLPOP", keys.STAFF_QUERIES, keys.QUERIES, BLOCK_S)  # type: ignore[no-untyped-call]
                 if popped is not None:
                     await self._answer(popped[1])
-        finally:
-            await connect.close(redis)
 
     async def _answer(self, blob: bytes) -> None:
         try:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,8 +214,20 @@ class LockMaster:
         assert self._at is not None, "a link has an address"
         return self._at
 
-    async def own_connection(self, timeout_s: float) -> Redis:
-        """Return a new client for blocking reads of up to ``timeout_s``; the caller closes it."""
+    @contextlib.asynccontextmanager
+    async def own_connection(self, timeout_s: float) -> AsyncIterator[Redis]:
+        """Provide a new client, see ``own_client``, and close it at the end of the context."""
+        redis = await self.own_client(timeout_s)
+        try:
+            yield redis
+        finally:
+            await connect.close(redis)
+
+    async def own_client(self, timeout_s: float) -> Redis:
+        """Return a new client for blocking reads of up to ``timeout_s``; the caller closes it.
+
+        Raises ``RegionUnavailable``.
+        """
         return connect.client(await self.address(), self._password, timeout_s=timeout_s, connections=1)
 
     async def close(self) -> None:

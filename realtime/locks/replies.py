@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from redis.exceptions import RedisError
 
-from realtime import connect, keys, limits
+from realtime import keys, limits
 from realtime.errors import CODES, Overloaded, RegionUnavailable, TicketError
 from realtime.locks.master import LockMaster
 
@@ -73,13 +73,11 @@ async def wait_for_reply(master: LockMaster, reply_id: str, timeout_s: float) ->
 
 async def _wait(master: LockMaster, reply_id: str, timeout_s: float) -> bytes | None:
     # A connection of its own: a blocking read on a shared one would delay the pipelines of buyers.
-    redis = await master.own_connection(timeout_s + SLACK_S)
     try:
-        popped = await redis.execute_command("BLPOP", keys.reply(reply_id), timeout_s)  # type: ignore[no-untyped-call]
+        async with master.own_connection(timeout_s + SLACK_S) as redis:
+            popped = await redis.execute_command("BLPOP", keys.reply(reply_id), timeout_s)  # type: ignore[no-untyped-call]
     except (RedisError, OSError):
         raise RegionUnavailable(region=master.region) from None
-    finally:
-        await connect.close(redis)
     return None if popped is None else bytes(popped[1])
 
 
