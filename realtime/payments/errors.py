@@ -1,8 +1,9 @@
-"""What can go wrong between a node or worker and a payment gateway.
+"""What can go wrong between a process of this installation and a payment gateway.
 
-``PaymentRefused`` (of ``realtime.errors``) is the gateway's no: final for this proof or call. ``PaymentUnavailable`` is
-no answer: the money may or may not have moved, so the caller asks again with the same idempotency key. The detail
-``reason`` is a word of ``Refusal`` or ``NoAnswer``; the message is for people and never quotes the gateway.
+``PaymentRefused`` (of ``realtime.errors``) is the gateway's refusal: final for this proof or call.
+``PaymentUnavailable`` means that no answer came: the money may or may not have moved, so the caller asks again with the
+same idempotency key. The detail ``reason`` is a word of ``Refusal`` or ``NoAnswer``; the message is for people and
+never quotes the gateway.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class PaymentMismatch(PaymentRefused):
     """The payment is genuine, and it is not for these seats or not of the amount that they cost."""
 
     def __init__(self, reason: Refusal, payment: PaymentStatus) -> None:
-        """``payment`` is what the gateway says of it: there is money, so that a booking or a refund must follow."""
+        """``payment`` is the gateway's report. There is money, so a booking or a refund must follow."""
         super().__init__(_MESSAGES[reason], reason=reason.value)
         self.payment = payment
 

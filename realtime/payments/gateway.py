@@ -1,9 +1,9 @@
-"""HTTP to a payment gateway: bounded in time and size, every answer validated, every failure typed. Knows no gateway.
+"""HTTP to a payment gateway: bounded in time and size, every answer validated, every failure typed; for any gateway.
 
-A call ends in one of three ways: the validated answer; ``Rejected``, the gateway's definite no (a 4xx with its words);
-or ``PaymentUnavailable``, when it is not known whether the gateway did anything. Nothing is retried here: the callers
-know which calls may be repeated, and wait between attempts. (aiohttp itself repeats a GET, and nothing else, once when
-a kept connection turns out to be closed.)
+A call ends in one of three ways: the validated answer; ``Rejected``, the gateway's definite refusal (a 4xx with its
+words); or ``PaymentUnavailable``, when it is not known whether the gateway did anything. Nothing is retried here: the
+callers know which calls may be repeated, and wait between attempts. (aiohttp itself repeats a GET, and nothing else,
+once when a kept connection turns out to be closed.)
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class GatewayClient:
     ) -> T:
         """Send one request and return its answer, checked against ``answer``.
 
-        Raise ``Rejected`` for a definite no (4xx), ``PaymentRateLimited`` for 429, and ``PaymentUnavailable`` for
+        Raise ``Rejected`` for a definite refusal (4xx), ``PaymentRateLimited`` for 429, and ``PaymentUnavailable`` for
         everything after which it is not known what the gateway did, wrong credentials (401, 403) included. A reason is
         logged once until the gateway answers again: its orders are asked about by the hundred.
         """
@@ -178,7 +178,7 @@ def _failure(status: int, retry_after: str, blob: bytes) -> Exception:
     with contextlib.suppress(msgspec.MsgspecError, RecursionError):
         error = msgspec.json.decode(blob, type=_ErrorBody).error
         return Rejected(status, (error.code or "")[:100], (error.description or "")[:500])
-    # A 4xx without the gateway's own words may come from something between: it says nothing about the payment.
+    # A 4xx without the gateway's own words may come from a proxy in between: it says nothing about the payment.
     return _unavailable(NoAnswer.BAD_ANSWER, f"{status} without an error object")
 
 

@@ -1,8 +1,8 @@
-"""What follows from a payment: the ladder of late, doubled and wrong money. Pure.
+"""What follows from a payment: the ladder for late and doubled payments and for wrong amounts. Pure.
 
 Every payment with money ends on exactly one rung, and the rungs are tried in this order:
 
-1. ``same_seats``: the hold still lives, or it ended and all its seats are still free;
+1. ``same_seats``: the hold is live, or it ended and all its seats are still free;
 2. ``equal_block``: as many seats of the same categories together, where the show allows it;
 3. ``refund``: one refund of the whole payment, keyed (hold, payment).
 

@@ -175,5 +175,5 @@ def _paise(prices: Mapping[str, int], category: str) -> int:
 
 
 def _share(paise: int, basis_points: int) -> int:
-    """Return that share, rounded half up to whole paise; integers only."""
+    """Return a share of an amount, rounded half up to whole paise; computed with integers only."""
     return (paise * basis_points + 5_000) // 10_000

@@ -83,8 +83,8 @@ class RazorpayPayments(PaymentService):
         base_url: str = BASE_URL,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        """Take the API key, its secret, and the webhook secrets: the present one, and former ones while events of
-        theirs are still retried (Razorpay retries for 24 hours).
+        """Take the API key, its secret, and the webhook secrets: the present one, and former ones for as long as
+        Razorpay may retry events that it signed with them (24 hours).
         """
         self._key_id = key_id
         self._key_secret = key_secret.encode()

@@ -1,4 +1,4 @@
-"""``PaymentService``: what a payment gateway does for nodes (orders, proofs), keepers and workers (states, refunds).
+"""``PaymentService``: what a payment service does for nodes (orders, proofs), keepers and workers (states, refunds).
 
 Data flow: a node creates an order for a hold and gives its ``checkout`` to the page. The buyer pays at the gateway.
 Then any of three reports arrives first: the page's proof (``verify``), the gateway's webhook (``read_webhook``), or the
@@ -9,8 +9,8 @@ Rules for every implementation:
 
 1. Amounts are paise, positive, and come from the caller; nothing that a browser sends is believed without a signature
    or the gateway's own word.
-2. Every call ends within the implementation's time-out: with a result, with ``PaymentRefused`` (a definite no) or with
-   ``PaymentUnavailable`` (the answer is not known; ask again). Nothing is retried inside.
+2. Every call ends within the implementation's time-out: with a result, with ``PaymentRefused`` (a definite refusal) or
+   with ``PaymentUnavailable`` (the answer is not known; ask again). Nothing is retried inside.
 3. Every call may be repeated: ``create_order`` by its idempotency key, ``capture`` by payment, ``refund`` by its key.
 4. Answers are validated and bounded before they are used.
 """
@@ -118,7 +118,7 @@ class WebhookEvent:
 
 
 class PaymentService(ABC):
-    """A payment gateway. One object serves a whole process and is used from its event loop only."""
+    """Takes and returns money. One object serves a whole process and is used from its event loop only."""
 
     name: ClassVar[str]
     """The name in the topology, stored with each payment."""
@@ -171,7 +171,7 @@ class PaymentService(ABC):
 
         The result may be ``pending``: ask ``refund_status`` or wait for the webhook. ``handed_over`` means that this
         service moves no money itself: deliver the refund to the shop's back end, which reports by webhook. ``failed``
-        is the gateway's final no for this key. Raise ``PaymentRefused`` if there is no such money, or
+        is the gateway's final refusal for this key. Raise ``PaymentRefused`` if there is no such money, or
         ``PaymentUnavailable``: then ask again with the same key.
         """
 

@@ -10,8 +10,8 @@ HMAC-SHA256 (``HS256``). Its payload, all of it required::
 id here: the ledger takes each one once, so a proof can be presented again and never books again.
 
 The shop may send the same proof to the webhook address itself, as the raw body: then a buyer who closes the page is
-booked all the same. Refunds are the shop's to carry out: ``refund`` answers ``handed_over``, the installation delivers
-the refund to the shop (key, reference, amount), and the shop reports by webhook with a statement signed alike::
+booked all the same. The shop carries out refunds: ``refund`` answers ``handed_over``, the installation delivers the
+refund to the shop (key, reference, amount), and the shop reports by webhook with a statement signed in the same way::
 
     {"purpose": "refund", "key": "refund-...", "reference": "pay-2026-000123", "amount": 87080, "currency": "INR",
      "status": "done", "exp": 1795176000}

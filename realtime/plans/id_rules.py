@@ -57,7 +57,7 @@ def fits(rule: str, seats: Sequence[Seat]) -> bool:
     if mark == NUMBER:
         return all(seat.id == before + seat.number + after for seat in seats)
     digits = ord(mark[1]) - 48
-    # Only of ASCII: not all languages agree on the length of other texts.
+    # ASCII only: programming languages count the length of other texts differently.
     return all(seat.id == before + seat.number.rjust(digits, "0") + after and seat.number.isascii() for seat in seats)
 
 

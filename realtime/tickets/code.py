@@ -7,7 +7,7 @@ prime number of letters, here 19.
 
 The first person who presents a code at a gate is admitted. The code follows from the booking's id under a secret of the
 region, so payment services and receivers of webhooks, who know ids, can't compute it. It can be guessed: there are
-19^7 = 894 million, so that of a region with ten million bookings every ninetieth guess names one. Let only staff act on
+894 million (19^7), so in a region with ten million bookings one guess in ninety names a booking. Let only staff act on
 a code alone, or limit attempts.
 """
 
@@ -44,7 +44,7 @@ def derive_key(secret: str, region: str) -> bytes:
 def derive_code(key: bytes, name: str) -> str:
     """Return the code of what is called ``name``, always the same; without the key it can't be computed.
 
-    It is unique only by the ledger's unique key: on a conflict the caller takes that of another name.
+    The ledger's unique key makes it unique: on a conflict the caller derives the code of another name.
     """
     number = int.from_bytes(hmac.digest(key, name.encode(), "sha256"))
     letters = [ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(LENGTH - 1)]
@@ -83,8 +83,9 @@ def printed(code: str) -> str:
 def _check_letter(letters: list[str]) -> str:
     """Return the letter that makes the sum of place times value, places 1 to 8, a multiple of 19.
 
-    Two codes that differ in one letter differ by place times difference, two with a swap by difference of places times
-    difference of values: no factor is a multiple of 19, so neither is the product.
+    If one letter is wrong, the sum differs by the place times the difference of the values; if two letters are swapped,
+    by the difference of the places times the difference of the values. None of these factors is a multiple of 19, which
+    is prime, so neither is their product.
     """
     weighted = sum(place * _VALUE[letter] for place, letter in enumerate(letters, 1))
     return ALPHABET[-weighted * pow(LENGTH, -1, len(ALPHABET)) % len(ALPHABET)]

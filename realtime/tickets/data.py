@@ -101,11 +101,11 @@ class Ticket:
     """One booking: every seat of it is on one ticket.
 
     All times carry an offset; tickets show them in Indian time. Texts may be anything that a plan, an operator or a
-    buyer typed: they are cleaned where they are shown. Empty optional fields are left out. ``names`` has, by name, how
-    shows, theatres, cities, sections and categories are called in the ticket's language. ``sequence`` counts the
-    changes of a booking (exchanges of seats): a later mail or calendar entry replaces an earlier one.
-    Raises ``ValueError`` for a time without offset, a malformed code or booking id, no seat, or more seats than a hold
-    may have.
+    buyer typed: they are cleaned where they are shown. Empty optional fields are left out. ``names`` has the names of
+    shows, theatres, cities, sections and categories in the ticket's language, by the name in the data. ``sequence``
+    counts the changes of a booking (exchanges of seats): a later mail or calendar entry replaces an earlier one. Raises
+    ``ValueError`` for a time without offset, a malformed code or booking id, no seat, or more seats than a hold may
+    have.
     """
 
     booking: str

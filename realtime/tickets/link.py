@@ -45,7 +45,7 @@ class TicketLinks:
         ``revoked_at`` is ``links_revoked_at`` of the booking.
         """
         ends_s = int(starts_at.timestamp()) + limits.LINK_AFTER_START_S
-        # Without a revocation as earlier releases sign it, which read no third part.
+        # Without a revocation as earlier releases sign it: they can't read a third part.
         content = [booking, ends_s, revoked_at] if revoked_at else [booking, ends_s]
         link = f"{origin}/tickets#t={self._signer.dumps(content)}"
         return link if is_safe(link) else ""
@@ -67,6 +67,6 @@ class TicketLinks:
 
 
 def is_safe(link: str) -> bool:
-    """Return whether nobody between can read what a page sends: the link is https, or leads to this machine."""
+    """Return whether nobody on the way can read what a page sends: the link is https, or leads to this machine."""
     parts = urlsplit(link)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"))

@@ -1,7 +1,7 @@
 """Draws a ticket as PDF: an A4 page, or a strip for the 80 mm rolls of kiosk printers.
 
-Typst lays out the templates in ``templates/``. The fonts are the files in ``fonts/``, nothing of the system: Noto Sans
-has Latin, Greek, Cyrillic and Devanagari letters; those of other scripts show as boxes.
+Typst lays out the templates in ``templates/``. Its fonts are the files in ``fonts/``, never those of the system: Noto
+Sans has Latin, Greek, Cyrillic and Devanagari letters; those of other scripts show as boxes.
 """
 
 from __future__ import annotations

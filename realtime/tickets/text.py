@@ -35,7 +35,7 @@ def clean(text: str, limit: int = limits.MAX_TEXT_LENGTH) -> str:
 def shown(ticket: Ticket, *names: str) -> str:
     """Return names in the ticket's language, cleaned, with a comma between them; empty ones are left out.
 
-    A name that the language has no other for is returned as it is. The number of a block may follow a name.
+    A name without a translation is returned as it is. The number of a block may follow a name.
     """
     return ", ".join(filter(None, (clean(_shown(ticket, name)) for name in names)))
 

@@ -18,8 +18,8 @@ name the booking. A valid token proves that the region issued the ticket; whethe
 the region knows. A reissued or exchanged ticket has the same code.
 
 A region's key and its number are derived from the installation's secret. During a rotation the keys of both secrets are
-live. Afterwards the tickets of the old one are of an unknown key, not forged. Two secrets have the same number in one
-case of 255, so each key with the number is tried.
+live. Afterwards tickets of the old secret are refused for an unknown key, not as forged. Two secrets have the same
+number in one case of 255, so each key with the number is tried.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _has_signed(key: Ed25519PublicKey, message: bytes, signature: bytes) -> bool
 
 
 def _read_jwk(entry: Any) -> tuple[str, int, Ed25519PublicKey]:
-    """Return region, number and key of one JWK; what a malformed one raises is the caller's to catch."""
+    """Return region, number and key of one JWK. The caller catches what a malformed one raises."""
     region, _, number = entry["kid"].rpartition(".")
     public = OKPKey.import_key(entry).public_key
     if not isinstance(public, Ed25519PublicKey) or not model.REGION.match(region) or number not in _KEY_NUMBERS:

@@ -65,7 +65,7 @@ def layout_json(layout: Layout) -> dict[str, Any]:
 
 
 def layout_head(layout: Layout) -> dict[str, Any]:
-    """Return everything of that body but the seats."""
+    """Return the body of ``GET /layouts/{id}`` without the seats."""
     body = layout_json(replace(layout, seats=()))
     del body["seats"]
     return body
