@@ -13,7 +13,7 @@ const FILE_TIMEOUT_MS = 60000;
 const MOST_FILES = 200;
 const IN_PAGE = /(?:src|href)="(\/[^"]+)"/g;
 const IN_MODULE = /(?:from|import)\s*\(?\s*["']((?:\.|\/)[^"']+)["']/g;
-/** Names types, which are no files. */
+/** Left out of a module before it is searched: comments import types, not files. */
 const JSDOC = /\/\*\*[\s\S]*?\*\//g;
 const IN_STYLE = /url\(\s*["']?([^"')]+)["']?\s*\)/g;
 

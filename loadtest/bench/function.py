@@ -67,7 +67,7 @@ def hold_function(bench: Bench, calls: int = CALLS) -> Row:
 def _holds(client: PipelineClient, show: str, count: int, together: int) -> list[tuple[object, ...]]:
     """Declare a show; return the calls that hold all its seats in pairs, with ``together`` holds a call.
 
-    Each buyer has an identity and a network address of his own.
+    Each buyer has an identity and a network address of their own.
     """
     names = keys.show(show)
     client.call([("FCALL", "tt_declare", len(names), *names, "e1", 2 * count, "open", 480_000, 10, 1)])

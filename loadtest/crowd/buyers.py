@@ -107,7 +107,7 @@ class Buyer:
         self.person.end_hold(hold)
 
     async def _pay(self, hold: str) -> Any:
-        """Pay at the demo payment service; None if it was refused or all tries failed."""
+        """Pay at the demo payment service; None if it was refused or all attempts failed."""
         for _ in range(PAY_TRIES):
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 async with self._http.post(f"{self.person.node}/demo/pay", json={"hold": hold}) as response:

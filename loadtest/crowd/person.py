@@ -130,7 +130,7 @@ class Person:
     async def request(
         self, event: str, payload: dict[str, Any], *, new: bool = False, tries: int = TRIES
     ) -> Answer | None:
-        """Repeat a request until its answer is final; None if all tries failed. ``new`` adds a new ``request_id``."""
+        """Repeat a request until its answer is final; None if none is. ``new`` adds a new ``request_id``."""
         if new:
             payload = {**payload, "request_id": f"{self.name}-{next(_request_numbers)}"}
         begun = time.monotonic()

@@ -42,7 +42,7 @@ class Poller:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._context.count_error(f"http: {type(error).__name__}")
             return 0.5
-        now = self._context.bin  # that of the answer: the one of the request may have been sent off meanwhile
+        now = self._context.bin  # that of the answer: the one at the request may have been reported meanwhile
         if response.status == 304:
             now.counts["polls unchanged"] += 1
         elif response.status == 200:

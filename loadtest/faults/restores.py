@@ -1,4 +1,4 @@
-"""Puts an older copy of a ledger in its place, and repairs it as an operator does who follows docs/backup.md."""
+"""Replaces a ledger by an older copy, and repairs it as an operator does who follows docs/backup.md."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ async def set_back(parts: Parts, fault: Fault, begun: Begun) -> None:
 async def _old_backup(parts: Parts, region: str, ledger: Path, to: Path) -> None:
     """Back up a ledger, again and again until something is committed within ``BACKUP_S`` after it.
 
-    And the master is reconciled: one that has just lost its data knows nothing of the ledger, and can't prove a loss.
+    The master must be reconciled then: one that has just lost its data knows nothing of the ledger, and can't prove a
+    loss.
     """
     async with asyncio.timeout(COMMITTED_S):
         while True:

@@ -26,7 +26,7 @@ SETTLED_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a page's network is slowed down to; ``None`` of these slows it down to nothing."""
+    """What a page's network is slowed down to: the time of a round trip, and the rate of a download."""
 
     latency_ms: float
     bytes_per_s: float

@@ -1,4 +1,4 @@
-"""The scalper, in a process of its own, which takes what others leave of the cores: a scalper has a machine of its own.
+"""The scalper, in a process that gets only the CPU time that others leave: a real one has a machine of its own.
 
 ``python -m loadtest.scalper.attack`` reads an order as JSON, says ``ready``, waits for a line, attacks, and prints what
 it got as JSON.

@@ -12,7 +12,7 @@ export async function keepOffline(page) {
   asked.add(page);
   try {
     await navigator.serviceWorker?.register("/sw.js", { scope: page });
-    // The worker finds the files of the page by itself, these in no file. The name is that in sw.js.
+    // The worker finds the files that the page refers to. No file refers to these. The name is that in sw.js.
     const kept = await caches.open(`${page.slice(1)}-1`);
     await kept.addAll(languages.map(({ code }) => `/api/v1/names/${code}`));
   } catch {

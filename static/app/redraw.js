@@ -1,5 +1,5 @@
 /**
- * Drawing again without disturbing who reads or presses: nothing is drawn while nothing has changed, and the keyboard's
+ * Draws again without disturbing people who read or press: nothing is drawn while nothing has changed, and the keyboard's
  * focus stays on its control.
  */
 
@@ -17,7 +17,7 @@ export class Drawn {
     return false;
   }
 
-  /** The same is drawn in other words: draw it again. */
+  /** The texts have changed: the same is drawn again. */
   forget() {
     this._what = "";
   }

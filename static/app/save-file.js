@@ -1,5 +1,5 @@
 /**
- * Saves what was asked for with a key, which a plain link could not send.
+ * Saves a file that was requested with a key: a plain link could not send the key.
  */
 import { h } from "./dom.js";
 

@@ -1,6 +1,6 @@
 /**
- * What the page knows of a booking, and how it attempts each step: one at a time, and in one tab at a time. Which steps
- * there are is `holding.js` and `flow.js`.
+ * What the page knows of a booking, and how it attempts each step: one at a time, and in one tab at a time. The
+ * steps are in `holding.js` and `flow.js`.
  *
  * @import { HoldAck, Prices, Refund } from "../seat-map/types.js"
  * @import { SeatMap } from "../seat-map/seat-map.js"

@@ -1,6 +1,6 @@
 /**
- * The part of a booking in which seats are held: hold, extend, release, and the deadline. Paying and what follows is
- * `flow.js`.
+ * The part of a booking in which seats are held: hold, extend, release, and the deadline. Paying and what follows
+ * are in `flow.js`.
  *
  * @import { HoldAck } from "../seat-map/types.js"
  */

@@ -91,7 +91,7 @@ function startOver() {
   draw();
 }
 
-// Continue a booking that was interrupted by a restart of the kiosk, or by the way to the gateway's page and back. Its
+// Continue a booking that was interrupted by a restart of the kiosk, or by a visit to the gateway's page. Its
 // show may have left the list meanwhile.
 async function resumeBooking() {
   const current = recall(CURRENT);

@@ -42,7 +42,7 @@ export class PolledSection {
     this._tryDraw();
   }
 
-  /** What is drawn has other words, although the answer is the same: draw it again. */
+  /** The texts have changed, although the answer is the same: draw it again. */
   redraw() {
     this._drawn.forget();
     this._tryDraw();

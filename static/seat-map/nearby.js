@@ -31,7 +31,7 @@ export function nearestFree(layout, seat, free, limit) {
   return best.map((each) => each.seat);
 }
 
-/** The seats on both sides of one in its row, without those behind an aisle. @param {Layout} layout @param {number} seat @returns {number[]} */
+/** The seats on both sides of one in its row, without those across an aisle. @param {Layout} layout @param {number} seat @returns {number[]} */
 export function besideInRow(layout, seat) {
   const row = layout.rows[layout.row[seat]];
   const { seats } = row;

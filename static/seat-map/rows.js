@@ -13,7 +13,7 @@ export class Row {
   constructor(name, section, listed) {
     this.name = name;
     this.section = section;
-    /** Where its seats are in the plan: the first of each run of seats, and the one behind its last. @type {number[]} */
+    /** Where its seats are in the plan: the first of each run of seats, and the one after its last. @type {number[]} */
     this.runs = [];
     this.count = 0;
     /** Whether the row is in order of the x of its seats; else of their y. */
@@ -37,7 +37,7 @@ export class Row {
     this._measured = 0;
   }
 
-  /** Add seats of the plan. @param {number} first @param {number} end the seat behind the last */
+  /** Add seats of the plan. @param {number} first @param {number} end the seat after the last */
   add(first, end) {
     const { runs } = this;
     if (runs[runs.length - 1] === first) runs[runs.length - 1] = end;

@@ -109,7 +109,7 @@ export class SeatMap extends RequestElement {
   set mine(ids) {
     this._follower.mineIds = [...ids];
     this._selection.setMine(this._context.indices(ids));
-    // To who has the last seats it is not sold out.
+    // A show is not sold out for the viewer who has its last seats.
     if (this.live && this.soldOut) this._follower.drawBanner(this.live);
   }
 

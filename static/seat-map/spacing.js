@@ -19,7 +19,7 @@ const MOST = 3;
 const EVEN_SHARE = 0.6;
 const SEATS_PER_STEP = 512;
 
-/** So many distances say what is usual. */
+/** The usual distance is computed from about this many distances. */
 const MANY = 1024;
 
 /**
@@ -28,7 +28,7 @@ const MANY = 1024;
  * @param {Layout} layout
  */
 export function usualDistance({ rows, x, y, size, count }) {
-  // Of a large hall every so many: an odd step meets every place of rows of equal length.
+  // In a large hall only every n-th seat: an odd step reaches every place of rows of equal length.
   const step = count > MANY ? Math.floor(count / MANY) | 1 : 1;
   const found = new Float64Array(count);
   let all = 0;

@@ -1,6 +1,6 @@
 /**
- * Where the labels of sections lie: on their sections while seats are too small to be told apart, beside them later, and
- * never on a text of the plan or on another label, nor beyond the edge of the map that shows the whole plan. Pure.
+ * Where the labels of sections lie: on their sections while seats are too small to be told apart, beside them otherwise,
+ * and never on a text of the plan or on another label, nor beyond the edge of the map that shows the whole plan. Pure.
  *
  * @import { Layout } from "../layout.js"
  * @import { Section } from "../sections.js"
