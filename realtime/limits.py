@@ -129,8 +129,8 @@ STATUS_REPORT_MS = 2_000
 """How often nodes and keepers write their status report."""
 VIEWER_COUNTS_MS = 15_000
 """How often nodes report how many watch each show, and how often keepers record figures by the hour."""
-KEEPER_SILENT_MS = 10_000
-"""A keeper whose status report has not changed for this long is not live."""
+STATUS_REPORT_OLD_MS = 10_000
+"""A keeper whose status report has not changed for this long is not live; the control room shows it as silent."""
 STATUS_REPORT_GONE_MS = 60_000
 """Keepers delete a status report that has not changed for this long."""
 INCIDENTS_KEPT = 1_000
@@ -334,7 +334,7 @@ assert EXPIRY_POLL_MS + TICK_MAX_MS < EXPIRY_VISIBLE_MS, "sweep + tick must fit 
 assert MAX_POLYGON_POINTS <= MAX_PLAN_POINTS, "one valid polygon fits into a plan"
 assert RELAY_TIMEOUT_S < 1.0, "holds of an unreachable region fail within 1 s"
 assert SILENCE_MS >= 2 * HEARTBEAT_MS, "one lost heartbeat is not silence"
-assert 2 * STATUS_REPORT_MS < KEEPER_SILENT_MS < STATUS_REPORT_GONE_MS, "one late report is not silence"
+assert 2 * STATUS_REPORT_MS < STATUS_REPORT_OLD_MS < STATUS_REPORT_GONE_MS, "one late report is not silence"
 assert PROLONG_BEFORE_S > 2 * RELAY_TIMEOUT_S, "a hold is prolonged in time, also if its deadline came late"
 assert ASKING_STEP_MS > 2 * PROLONG_BEFORE_S * 1000
 assert LEDGER_WAIT_S > RELAY_TIMEOUT_S

@@ -129,7 +129,7 @@ class StatusReporter:
         for key, reply in replies.items():
             ages = self._ages[key].look(dict[bytes, bytes](connect.pairs(reply)), self._clock())
             if key == keys.KEEPERS:
-                live = ages.keys() - _unchanged(ages, limits.KEEPER_SILENT_MS)
+                live = ages.keys() - _unchanged(ages, limits.STATUS_REPORT_OLD_MS)
                 self.live_keepers = frozenset(name.decode(errors="replace") for name in live) | {self._name}
             for name in _unchanged(ages, limits.STATUS_REPORT_GONE_MS):
                 # A node that is gone is found twice, by its report in ``NODES`` and in ``VIEWERS``; it is one incident.

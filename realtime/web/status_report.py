@@ -101,7 +101,8 @@ class StatusReporter:
             keepers = await own.command("HGETALL", keys.KEEPERS)
             if keepers != self._keepers:
                 self._keepers, self._keepers_at = keepers, now
-            self._incidents.set(Incident.NO_KEEPER, own.region, now - self._keepers_at > limits.KEEPER_SILENT_MS / 1000)
+            old_s = limits.STATUS_REPORT_OLD_MS / 1000
+            self._incidents.set(Incident.NO_KEEPER, own.region, now - self._keepers_at > old_s)
 
     def report(self) -> dict[str, Any]:
         """Return the report: current values, counts since the node started, sales and feed lags (ms) by region."""

@@ -9,10 +9,10 @@
 /** @typedef {{time: number, region: string, regions: RegionRecord[]}} Installation */
 /** @typedef {{viewers: number, connections: number, holds: number, bookings: number, conflicts: number, lag: number | null, outbox: number, oldest: number, deadLetters: number, liveHolds: number, jobs: number, openOrders: number, oldestOrder: number, nodes: number, keepers: number}} Figures */
 
-/** A process whose status report is this old counts as gone. */
-export const OLD_MS = 7000;
-
-/** Bookings that wait for longer, and maps that are later, are incidents: `PENDING_MS` and `DELAYED_MS` of the servers. */
+// The limits from which the servers record an incident, under the names that they have there.
+/** A process whose status report is this old is silent: its figures don't count. */
+export const STATUS_REPORT_OLD_MS = 10000;
+/** Bookings that wait for longer, and maps that are later, are wrong. */
 const PENDING_MS = 5000;
 const DELAYED_MS = 1000;
 
@@ -31,7 +31,7 @@ export function figures(region, now, before) {
   /** @type {<T extends {age_ms: number}>(of: RegionRecord, records: T[]) => T[]} */
   const fresh = ({ live, since }, records) => {
     const unheard = live || !since ? 0 : now.time - since;
-    return records.filter(({ age_ms }) => age_ms - unheard < OLD_MS);
+    return records.filter(({ age_ms }) => age_ms - unheard < STATUS_REPORT_OLD_MS);
   };
   const nodes = fresh(region, region.nodes);
   const keepers = fresh(region, region.keepers);

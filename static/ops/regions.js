@@ -5,7 +5,7 @@
  * @import { Figures, RegionRecord } from "./figures.js"
  */
 import { h, icon } from "../app/dom.js";
-import { OLD_MS, troubles } from "./figures.js";
+import { STATUS_REPORT_OLD_MS, troubles } from "./figures.js";
 import { duration, milliseconds, perSecond } from "./format.js";
 import { cityAt, outline } from "./india.js";
 
@@ -64,7 +64,7 @@ export function regionCard(i18n, region, now, open) {
   ].map((each) =>
     h(
       "li",
-      { class: each.age_ms < OLD_MS ? "" : "silent" },
+      { class: each.age_ms < STATUS_REPORT_OLD_MS ? "" : "silent" },
       h("span", {}, `${i18n.t(each.sort)} ${each.name}`),
       h("span", {}, i18n.t("opsHeard", { n: Math.round(each.age_ms / 1000) })),
     ),

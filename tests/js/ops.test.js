@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { translator } from "../../static/i18n/i18n.js";
-import { conflictRate, figures, OLD_MS, total, troubles } from "../../static/ops/figures.js";
+import { conflictRate, figures, STATUS_REPORT_OLD_MS, total, troubles } from "../../static/ops/figures.js";
 import { duration, milliseconds, percent, perSecond } from "../../static/ops/format.js";
 import { everyHour } from "../../static/ops/hours.js";
 import { cityAt, outline } from "../../static/ops/india.js";
@@ -62,8 +62,8 @@ describe("figures of a region", () => {
   });
 
   test("processes that are silent do not count", () => {
-    const now = installation(0, [node("n1", { age_ms: OLD_MS, viewers: 100 }), node("n2")]);
-    now.regions[0].keepers = [keeper("k1", { age_ms: OLD_MS, outbox: 9 })];
+    const now = installation(0, [node("n1", { age_ms: STATUS_REPORT_OLD_MS, viewers: 100 }), node("n2")]);
+    now.regions[0].keepers = [keeper("k1", { age_ms: STATUS_REPORT_OLD_MS, outbox: 9 })];
     const west = figures(now.regions[0], now, null);
     assert.deepEqual([west.viewers, west.nodes, west.keepers, west.outbox], [1, 1, 0, 0]);
   });

@@ -47,7 +47,7 @@ async def test_a_node_with_a_wrong_clock_stays_and_one_that_stopped_is_deleted(
     await master.command("HSET", keys.KEEPERS, "frozen", "a report")
     await reporter.write_report()
     assert reporter.live_keepers == {"keeper", "frozen"}
-    now_s += limits.KEEPER_SILENT_MS / 1000 + 1
+    now_s += limits.STATUS_REPORT_OLD_MS / 1000 + 1
     await reporter.write_report()
     assert reporter.live_keepers == {"keeper"}
     assert set(dict(await master.command("HGETALL", keys.KEEPERS))) == {b"keeper", b"frozen"}, "it may wake up"

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.clock import now_ms
 from realtime.dev.cluster import Cluster
 from realtime.errors import RegionUnavailable
@@ -70,7 +70,11 @@ async def test_every_node_lists_the_incidents_of_all_regions_the_newest_first(cl
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PENDING_MS", keeper_status_report.PENDING_MS), ("DELAYED_MS", node_status_report.DELAYED_MS)],
+    [
+        ("STATUS_REPORT_OLD_MS", limits.STATUS_REPORT_OLD_MS),
+        ("PENDING_MS", keeper_status_report.PENDING_MS),
+        ("DELAYED_MS", node_status_report.DELAYED_MS),
+    ],
 )
 def test_the_page_calls_wrong_what_is_an_incident(name: str, value: int) -> None:
     source = (Path(__file__).parents[2] / "static/ops/figures.js").read_text()
