@@ -373,3 +373,15 @@ async def test_the_id_of_a_token_means_this_token_only_whatever_others_are_named
     assert await ledger.revoke_staff_tokens(one, 5) == [one]
     assert await ledger.revoke_staff_tokens("asha", 6) == [last], "by name, those that are not revoked yet"
     assert [each.id for each in await ledger.staff_tokens() if not each.revoked_at] == [other]
+
+
+async def test_no_fencing_token_begins_after_one_of_the_same_name_whose_number_has_risen(ledger: Ledger) -> None:
+    """The ledger was repaired meanwhile, which raises the number alone."""
+    read = await ledger.fencing_state()
+    await ledger.catch_up(read.position, read.number + 5)
+    assert (await ledger.fencing_state()).token == read.token
+    with pytest.raises(StaleFencingToken):
+        await ledger.begin_fencing_token("frozen", after=read)
+    now = await ledger.fencing_state()
+    await ledger.begin_fencing_token("next", after=now)
+    assert (await ledger.fencing_state()).number == now.number + 1

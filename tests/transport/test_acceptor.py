@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import socketio
 from aiohttp import ClientSession
+from aiohttp.test_utils import make_mocked_request
 
 from realtime import limits
 from realtime.dev import valkey
 from realtime.transport.acceptor import ACCEPTOR, Acceptor, PendingConnection
+from realtime.transport.driver import driver_class
 from realtime.transport.session_manager import SessionManager
 from tests.cluster import until
 from tests.transport.test_fanout import Server
@@ -223,3 +226,16 @@ async def test_the_session_manager_keeps_nothing_of_clients_that_have_left() -> 
         await sio.enter_room(other, "a room")
     await clients.disconnect(other, "/")
     assert not any((clients._eio_sids, clients._sids, clients._connecting, clients._leaving))
+
+
+@pytest.mark.parametrize("connected", [False, True])
+async def test_an_invalid_handshake_ends_the_session_that_would_begin_with_it_and_no_other(connected: bool) -> None:
+    """The framework has registered the former already; the latter goes on by long-polling."""
+    session = Mock(sid="a session", connected=connected, upgrading=False, close=AsyncMock())
+    framework = Mock(sockets={"a session": session})
+    made = driver_class(type("Framework", (), {}), Mock())()
+    made.handler, made.server = SimpleNamespace(__self__=session), framework
+    answer = await made({"aiohttp.request": make_mocked_request("GET", "/socket.io/")})
+    assert answer.status == 400
+    assert list(framework.sockets) == ["a session"] * connected
+    assert session.close.await_count == (not connected)

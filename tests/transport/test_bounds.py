@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvloop
@@ -589,3 +590,19 @@ async def test_a_request_that_is_broken_off_or_refused_is_freed_without_the_garb
             return not [each for each in gc.get_objects() if isinstance(each, kinds) and id(each) not in known]
 
         await until(freed, timeout_s=20)
+
+
+async def test_a_request_whose_body_was_broken_off_is_not_handled_although_its_transport_is_not_gone_yet() -> None:
+    async def answer(_request: web.BaseRequest) -> web.StreamResponse:
+        raise AssertionError("handled")
+
+    admission = Admission()
+    slot = admission.admit("127.0.0.1", False)
+    assert slot is not None
+    connection = HttpConnection(web.Server(answer), admission, slot, Mock())
+    connection.connection_made(Mock())
+    connection._body = Mock(is_eof=Mock(return_value=False))
+    connection.expire()
+    _answer, is_lost = await connection._handle_request(Mock(), None, answer)
+    assert is_lost
+    connection.connection_lost(None)

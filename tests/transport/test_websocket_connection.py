@@ -15,7 +15,7 @@ import socketio
 from engineio.async_drivers.aiohttp import WebSocket as Driver
 
 from realtime.dev import valkey
-from realtime.transport import websocket_connection
+from realtime.transport import driver, websocket_connection
 from realtime.transport.fanout import encode
 from tests.cluster import until
 from tests.transport.test_fanout import Server
@@ -265,3 +265,25 @@ async def test_a_handshake_with_an_invalid_key_is_refused(server: Server, key: s
     writer.write(handshake(server, key))
     assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
     writer.close()
+
+
+async def test_a_client_that_does_not_answer_a_ping_is_ended(server: Server) -> None:
+    async with peer(server, frame(b"40")) as end, asyncio.timeout(20):
+        await end.receives()
+        (session,) = server.sio.eio.sockets.values()
+        driver._send_ping(session)
+        assert await end.receives() == (TEXT, b"2")
+        waiting = session.tt_ping
+        end.sends(frame(b"3"))
+
+        async def answered() -> bool:
+            return bool(waiting.cancelled())
+
+        await until(answered)
+        server.sio.eio.ping_timeout = 0
+        session.tt_ping.cancel()
+        driver._send_ping(session)
+        assert await end.receives() == (TEXT, b"2")
+        assert (await end.receives())[0] == CLOSE
+        end.sends(frame(b"", CLOSE))
+        await all_gone(server)
