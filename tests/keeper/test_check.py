@@ -293,3 +293,11 @@ async def test_a_region_whose_master_is_unreachable_is_reported_as_not_checked(p
     place.server.kill()
     code, said = await tickets(place)
     assert (code, said.strip()) == (1, "west: NOT CHECKED: the lock master is unreachable")
+
+
+async def test_an_archived_show_that_a_keeper_is_about_to_remove_is_no_difference(place: Place) -> None:
+    await run_command(place.master, "sales", {"show": SHOW, "sales": "closed"})
+    await run_command(place.master, "archive", {"show": SHOW})
+    await place.rest()
+    await place.master.command("HSET", keys.SHOWS, SHOW, "{}")
+    assert await differences(place) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock, Mock
 
 import orjson
 import pytest
@@ -130,3 +131,39 @@ async def test_what_a_later_look_does_not_see_was_a_change_in_progress(
     await place.master.command("SETRANGE", SEATS, 1, "0")
     await keeper.turn(token)
     assert pauses == 1, "the next look waits, whichever keeper makes it"
+
+
+async def test_what_each_look_sees_elsewhere_was_no_damage(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await sold_show(place)
+    await place.rest()
+    pauses = 0
+
+    async def move(_seconds: float, _stopping: asyncio.Event) -> None:
+        nonlocal pauses
+        pauses += 1
+        await place.master.command("SETRANGE", SEATS, 20 + pauses, "02")
+
+    monkeypatch.setattr(comparison, "pause", move)
+    await place.master.command("SETRANGE", SEATS, 21, "2")
+    await place.master.command("DEL", keys.COMPARING)
+    rebuilder = Rebuilder(place.ledger, place.master, place.locks)
+    keeper = Comparison(place.ledger, place.master, place.locks, rebuilder, asyncio.Event())
+    await keeper.turn((await place.master.command("GET", keys.RECONCILED)).decode())
+    assert pauses == 1
+    assert (await place.locks.digest(SHOW))[0] == before
+
+
+async def test_shows_are_compared_in_turn_as_many_as_fit_into_a_look() -> None:
+    """A show that can't be read has its place in the order, and one that is too large for a look is compared alone."""
+    sizes = {"a": 6_000, "c": 6_000, "d": 12_000, "e": 3_000, "f": 3_000}
+    known = {"active_show_ids": ["a", "b", *"cdef"], "shows_of": [Mock(id=n, seat_count=s) for n, s in sizes.items()]}
+    ledger = Mock(**{name: AsyncMock(return_value=value) for name, value in known.items()})
+    compared: list[str] = []
+    master = Mock(
+        command=AsyncMock(side_effect=lambda *_: compared[-1].encode() if compared else None),
+        small_write=AsyncMock(side_effect=lambda _set, _key, last: compared.append(last)),
+    )
+    keeper = Comparison(ledger, master, Mock(), Mock(), asyncio.Event())
+    looks = [[show.id for show in await keeper._next_shows()] for _ in range(5)]
+    assert looks == [["a"], ["c"], ["d"], ["e", "f"], ["a"]]
+    assert compared == ["b", "c", "d", "f", "b"]

@@ -19,9 +19,10 @@ from realtime.locks.seats import Fence, SeatLocks
 from realtime.model import Show, booking_of
 from tests.cluster import until
 
-from .conftest import LAYOUT, SHOW, Place, compare_often
+from .conftest import LAYOUT, SHOW, Place, compare_often, declare_show
 
 META, SEATS, TAKEN, HOLDS, OWNERS = keys.show(SHOW)[:5]
+OTHER = "west-o"
 
 
 async def fenced(place: Place) -> SeatLocks:
@@ -132,3 +133,15 @@ async def test_paid_holds_are_recorded_after_their_entries_are_lost_but_not_thos
     payment = await place.ledger.payment("paid lost")
     assert payment is not None and payment.amount == 45_000
     assert young not in await place.booked()
+
+
+async def test_a_show_with_a_live_hold_is_archived_later_and_keeps_no_other_from_it(place: Place) -> None:
+    await declare_show(place.master, OTHER)
+    locks = await fenced(place)
+    await place.rest()
+    hold = await place.hold("asha", [1])
+    archiver = Archiver(place.ledger, place.master, locks)
+    assert await archiver.archive([SHOW, OTHER]) == [OTHER]
+    assert await place.ledger.archived_of([SHOW, OTHER]) == [OTHER]
+    assert await place.master.command("HKEYS", keys.SHOWS) == [SHOW.encode()]
+    await place.locks.extend(hold, "asha")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from unittest.mock import AsyncMock
 
 import pytest
 
 from realtime import keys, limits
 from realtime.errors import HoldLost, RegionUnavailable
 from realtime.keeper.reconcile import Reconciler
-from realtime.ledger import NewBooking, StaleFencingToken
+from realtime.ledger import LedgerBehind, NewBooking, StaleFencingToken
 from realtime.ledger.rows import Queue
 from realtime.locks import library
 from realtime.locks.master import ConfigEpoch
@@ -219,3 +220,53 @@ async def test_no_token_begins_for_another_server_than_the_one_whose_state_was_r
     assert (await place.ledger.fencing_state()).number == before.number
     await reconcile(place, reconciler(place))
     assert (await place.ledger.fencing_state()).number == before.number + 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("SET", keys.HALTED, "the ledger had lost commits, and is repaired"),
+        ("DEL", keys.FENCE),
+        ("SET", keys.FENCE, "1 another-process"),
+    ],
+    ids=["halted", "no fence", "the fence of another server process"],
+)
+async def test_a_master_whose_mark_is_not_enough_is_reconciled(place: Place, command: tuple[str, ...]) -> None:
+    await place.rest()
+    keeper = reconciler(place)
+    mark = await keeper.ensure_reconciled()
+    assert await keeper.ensure_reconciled() == mark is not None
+    await place.master.command(*command)
+    after = await keeper.ensure_reconciled()
+    assert after is not None and after != mark
+    assert await keeper.ensure_reconciled() == after, "once"
+    assert not await place.master.command("EXISTS", keys.HALTED)
+    process = str((await place.master.command("INFO", "server"))["run_id"])
+    assert await place.master.command("GET", keys.FENCE) == f"{after.split()[-1]} {process}".encode()
+
+
+async def test_a_ledger_that_does_not_know_the_token_of_the_fence_has_lost_commits(place: Place) -> None:
+    await place.rest()
+    number = (await place.ledger.fencing_state()).number
+    await place.master.call("tt_fence", [keys.FENCE], number + 1)
+    with pytest.raises(LedgerBehind):
+        await reconciler(place).ensure_reconciled()
+    assert await place.master.command("EXISTS", keys.HALTED)
+
+
+async def test_no_token_begins_under_an_older_configuration_unless_all_sentinels_have_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.rest()
+    keeper = reconciler(place)
+
+    async def reconcile_under(epoch: ConfigEpoch) -> int:
+        monkeypatch.setattr(place.master, "check_master", AsyncMock(return_value=epoch))
+        keeper.invalidate()
+        await keeper.ensure_reconciled()
+        return (await place.ledger.fencing_state()).number
+
+    number = await reconcile_under(ConfigEpoch(3, False))
+    assert await reconcile_under(ConfigEpoch(2, False)) == number
+    assert await reconcile_under(ConfigEpoch(3, False)) == number + 1
+    assert await reconcile_under(ConfigEpoch(2, True)) == number + 2, "they were set up again from scratch"

@@ -12,6 +12,7 @@ from realtime import keys
 from realtime.errors import RegionUnavailable, TheatreNotFound
 from realtime.keeper import background, region_keys
 from realtime.keeper.rebuild import Rebuilder
+from realtime.keeper.region_keys import RegionKeys
 from realtime.locks.commands import run_command
 from realtime.model import Theatre
 from realtime.wire.shows import encode_theatre
@@ -112,3 +113,44 @@ async def test_a_mark_that_no_keeper_has_written_ends_none(place: Place, nonce: 
 
     await until(reconciled)
     assert not any(task.done() for task in place.keepers[0].tasks)
+
+
+async def test_only_a_second_look_under_the_same_token_finds_all_shows_gone(place: Place) -> None:
+    await until(place.rebuilt)
+    await place.rest()
+    token = (await place.master.command("GET", keys.RECONCILED)).decode()
+    record = await place.master.command("HGET", keys.SHOWS, SHOW)
+    keeper = RegionKeys(place.ledger, place.master, place.locks, asyncio.Event())
+
+    async def look(under: str = token) -> bool:
+        await keeper.check_shows(under)
+        return bool(await place.master.command("EXISTS", keys.RECONCILED))
+
+    await place.master.command("DEL", keys.SHOWS)
+    assert await look()
+    await place.master.command("HSET", keys.SHOWS, SHOW, record)
+    assert await look()
+    await place.master.command("DEL", keys.SHOWS)
+    assert await look()
+    for _ in range(2):
+        assert await look("that of another reconciliation")
+    assert await look()
+    assert not await look()
+
+
+async def test_a_theatre_that_differs_at_one_look_only_is_left_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was about to be declared."""
+    await until(place.rebuilt)
+    await place.rest()
+    record = await place.master.command("HGET", keys.THEATRES, "gateway")
+    await place.master.command("DEL", keys.THEATRES)
+
+    async def declared(_seconds: float, _stopping: asyncio.Event) -> None:
+        await place.master.command("HSET", keys.THEATRES, "gateway", record, GHOST.id, encode_theatre(GHOST))
+
+    monkeypatch.setattr(region_keys, "pause", declared)
+    await RegionKeys(place.ledger, place.master, place.locks, asyncio.Event()).compare("")
+    assert await place.master.command("HGET", keys.THEATRES, GHOST.id) is not None
+    assert await place.master.command("GET", keys.DAMAGED) is None

@@ -219,3 +219,17 @@ async def test_a_keeper_of_the_release_before_rebuilds_in_one_call(sold: SeatLoc
     assert reply == [b"ok", []]
     assert await in_order(sold)
     assert not await rebuild_again(sold)
+
+
+@pytest.mark.parametrize(("held", "confirming"), [("a", "b"), ("b", "a")])
+def test_of_two_live_holds_that_collide_the_one_that_is_paid_for_stays(held: str, confirming: str) -> None:
+    records = {
+        hold_id(name).encode(): orjson.dumps(
+            {"owner": name, "seats": [0], "state": state, "expires_at": 1, "extensions": 0}
+        )
+        for name, state in ((held, "held"), (confirming, "confirming"))
+    }
+    taken, owners = {b"0": hold_id(held).encode()}, {b"a": b"1", b"b": b"1"}
+    plan = plan_rebuild(ShowTruth([], [], [], []), OnMaster(1, 60_000, False, b"1", taken, records, owners, 0))
+    assert plan.lost == [(hold_id(held), held)]
+    assert plan.taken == {b"0": hold_id(confirming).encode()}
