@@ -94,7 +94,7 @@ class BankProof(msgspec.Struct, frozen=True):
 
 
 class BankPaid(msgspec.Struct, frozen=True):
-    """The payments that were made at once; ``pay twice`` makes two."""
+    """The payments that were made at once: one, or two if the bank is asked to take the money twice."""
 
     payments: list[BankProof]
 

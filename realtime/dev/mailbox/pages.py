@@ -130,7 +130,7 @@ class MailboxPages:
 
 @web.middleware
 async def _for_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse other names of this machine: a web page whose name leads here could read the mails with a browser."""
+    """Refuse requests for other host names: a web page whose name resolves to this machine could read the mails."""
     if urlsplit(f"//{request.host}").hostname not in ("127.0.0.1", "localhost"):
         raise web.HTTPForbidden(text="The mailbox answers to 127.0.0.1 and localhost.")
     return await handler(request)
