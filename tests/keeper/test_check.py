@@ -15,12 +15,14 @@ from redis import Redis
 from realtime import keys
 from realtime.cli import cli
 from realtime.clock import now_ms
+from realtime.keeper import check
 from realtime.keeper.check import Checker
 from realtime.keeper.compare import Difference, Kind
 from realtime.ledger import NewBooking
-from realtime.ledger.rows import CancelledBy
+from realtime.ledger.rows import CancelledBy, Queue, TaskRow
 from realtime.locks.commands import run_command
 from realtime.model import HoldState, booking_of
+from realtime.topology import Plain, Region
 from tests.cluster import until
 
 from .conftest import SECRET, SHOW, Place, declare_show, hold_id
@@ -301,3 +303,27 @@ async def test_an_archived_show_that_a_keeper_is_about_to_remove_is_no_differenc
     await place.rest()
     await place.master.command("HSET", keys.SHOWS, SHOW, "{}")
     assert await differences(place) == []
+
+
+async def test_all_pages_of_unfinished_tasks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "PAGE", 2)
+    tasks = [TaskRow(name, Queue.TICKETS, name, 1) for name in "abcde"]
+    checker = Checker(Region("west", "Mumbai", Plain("redis://127.0.0.1:1"), {}, "sqlite:///nothing.db"))
+
+    async def unfinished(_before: int, limit: int, after: str) -> list[TaskRow]:
+        return [each for each in tasks if each.id > after][:limit]
+
+    monkeypatch.setattr(checker._ledger, "unfinished_tasks", unfinished)
+    assert [len(page) async for page in checker._unfinished()] == [2, 2, 1]
+    await checker.close()
+
+
+async def test_a_refund_that_waits_in_the_outbox_is_not_lost(place: Place) -> None:
+    await place.rest()
+    hold = hold_id("refused")
+    record = {"owner": "a", "seats": [], "state": "rejected", "expires_at": 1, "extensions": 0, "payment": "p"}
+    await place.master.command("HSET", keys.holds(SHOW), hold, orjson.dumps(record))
+    entry = await place.master.command("XADD", keys.OUTBOX, "*", "kind", "refund", "hold", hold, "payment", "p")
+    assert await differences(place) == []
+    await place.master.command("XDEL", keys.OUTBOX, entry)
+    assert [(each.kind, each.payment) for each in await differences(place)] == [(Kind.REFUND_LOST, "p")]

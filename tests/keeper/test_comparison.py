@@ -9,9 +9,11 @@ import orjson
 import pytest
 
 from realtime import keys
+from realtime.clock import now_ms
 from realtime.keeper import comparison
 from realtime.keeper.comparison import Comparison
 from realtime.keeper.rebuild import Rebuilder
+from realtime.ledger.rows import OrderRow, OrderState
 from realtime.locks.commands import run_command
 from realtime.model import booking_of
 from tests.cluster import until
@@ -167,3 +169,23 @@ async def test_shows_are_compared_in_turn_as_many_as_fit_into_a_look() -> None:
     looks = [[show.id for show in await keeper._next_shows()] for _ in range(5)]
     assert looks == [["a"], ["c"], ["d"], ["e", "f"], ["a"]]
     assert compared == ["b", "c", "d", "f", "b"]
+
+
+async def test_a_payment_under_way_for_an_unknown_hold_and_a_show_without_seats_are_no_damage(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The master may never have had the hold; the show is being archived."""
+    await until(place.rebuilt)
+    await place.rest()
+    now = now_ms()
+    order = OrderRow("order", hold_id("never"), SHOW, "a", (1,), 450, OrderState.OPEN, now, now + 10_000, 3)
+    await place.ledger.save_orders([order])
+    assert (await place.ledger.truths([SHOW]))[SHOW].paid
+    rebuilder = Rebuilder(place.ledger, place.master, place.locks)
+    keeper = Comparison(place.ledger, place.master, place.locks, rebuilder, asyncio.Event())
+    shows = await place.ledger.active_shows()
+    assert await keeper._look(shows) == {}
+    monkeypatch.setattr(rebuilder, "unready", AsyncMock(return_value=[]))
+    await place.master.command("DEL", SEATS)
+    assert await keeper._look(shows) == {}
+    assert keeper._failed == {}

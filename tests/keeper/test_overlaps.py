@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import orjson
 import pytest
@@ -16,7 +18,7 @@ from realtime.ledger import Ledger
 from realtime.locks.answers import Fenced
 from realtime.locks.commands import run_command
 from realtime.locks.seats import Fence, SeatLocks
-from realtime.model import Show, booking_of
+from realtime.model import SalesState, Show, booking_of
 from tests.cluster import until
 
 from .conftest import LAYOUT, SHOW, Place, compare_often, declare_show
@@ -145,3 +147,39 @@ async def test_a_show_with_a_live_hold_is_archived_later_and_keeps_no_other_from
     assert await place.ledger.archived_of([SHOW, OTHER]) == [OTHER]
     assert await place.master.command("HKEYS", keys.SHOWS) == [SHOW.encode()]
     await place.locks.extend(hold, "asha")
+
+
+async def test_shows_are_rebuilt_in_the_order_of_their_starts_and_failing_ones_do_not_keep_the_mark_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await until(place.rebuilt)
+    await place.rest()
+    (show,) = await place.ledger.active_shows()
+    late, soon = (
+        replace(show, id=f"west-{year}", starts_at=f"{year}-01-01T18:30:00+05:30") for year in ("2040", "2035")
+    )
+    closed = replace(soon, id="west-closed", sales=SalesState.CLOSED)
+    over = replace(show, id="west-over", starts_at="2020-01-01T18:30:00+05:30")
+    names = [each.id for each in (closed, over, late, soon)]
+    ledger = Mock(
+        active_show_ids=AsyncMock(return_value=[*names, "west-unreadable"]),
+        shows_of=AsyncMock(return_value=[closed, over, late, soon]),
+    )
+    rebuilder = Rebuilder(ledger, place.master, place.locks)
+    left = [*names, "west-unreadable"]
+    order: list[str] = []
+
+    async def rebuild(_turn: object, shows: list[Show]) -> None:
+        order.extend(each.id for each in shows)
+        left[:] = [late.id, "west-unreadable"]
+
+    monkeypatch.setattr(rebuilder, "unready", AsyncMock(side_effect=lambda _names: list(left)))
+    monkeypatch.setattr(rebuilder, "_rebuild_all", rebuild)
+    token = (await place.master.command("GET", keys.RECONCILED)).decode()
+    await place.master.command("DEL", keys.REBUILT)
+    assert await rebuilder.turn(token) == 4
+    assert order == [soon.id, late.id, over.id, closed.id]
+    assert not await rebuilder.is_rebuilt(token), "one is neither on sale nor has it failed"
+    rebuilder._failed[late.id] = "an error"
+    await rebuilder.turn(token)
+    assert await rebuilder.is_rebuilt(token)

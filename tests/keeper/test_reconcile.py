@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from realtime import keys, limits
 from realtime.errors import HoldLost, RegionUnavailable
+from realtime.keeper import reconcile as reconcile_module
 from realtime.keeper.reconcile import Reconciler
 from realtime.ledger import LedgerBehind, NewBooking, StaleFencingToken
 from realtime.ledger.rows import Queue
@@ -270,3 +271,20 @@ async def test_no_token_begins_under_an_older_configuration_unless_all_sentinels
     assert await reconcile_under(ConfigEpoch(2, False)) == number
     assert await reconcile_under(ConfigEpoch(3, False)) == number + 1
     assert await reconcile_under(ConfigEpoch(2, True)) == number + 2, "they were set up again from scratch"
+
+
+async def test_the_shows_of_ledger_and_master_are_each_suspended_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_module, "_CHUNK", 2)
+    master, locks = Mock(command=AsyncMock(return_value=[b"only here", b"b"])), Mock(suspend=AsyncMock())
+    await Reconciler("west", Mock(), master, locks)._suspend_all(["b", "a", "c", "d"], "nonce", diverged=True)
+    assert sorted(call.args[0] for call in locks.suspend.await_args_list) == ["a", "b", "c", "d", "only here"]
+
+
+async def test_a_master_whose_token_the_ledger_has_refused_is_reconciled_once(place: Place) -> None:
+    await place.rest()
+    keeper = reconciler(place)
+    mark = await keeper.ensure_reconciled()
+    keeper.invalidate()
+    after = await keeper.ensure_reconciled()
+    assert after is not None and after != mark
+    assert await keeper.ensure_reconciled() == after

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from unittest.mock import AsyncMock
 
 import pytest
 from sqlalchemy import text
 
 from realtime import keys
+from realtime.clock import now_ms
 from realtime.errors import RegionUnavailable, TheatreNotFound
 from realtime.keeper import background, region_keys
 from realtime.keeper.rebuild import Rebuilder
 from realtime.keeper.region_keys import RegionKeys
 from realtime.locks.commands import run_command
 from realtime.model import Theatre
+from realtime.staff import Role, StaffToken
 from realtime.wire.shows import encode_theatre
 from tests.cluster import until
 
@@ -154,3 +157,21 @@ async def test_a_theatre_that_differs_at_one_look_only_is_left_alone(
     await RegionKeys(place.ledger, place.master, place.locks, asyncio.Event()).compare("")
     assert await place.master.command("HGET", keys.THEATRES, GHOST.id) is not None
     assert await place.master.command("GET", keys.DAMAGED) is None
+
+
+async def test_a_revoked_token_that_the_master_has_is_taken_away_and_one_that_it_lacks_stays_revoked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await until(place.rebuilt)
+    await place.rest()
+    for name in ("asha", "bala", "chitra"):
+        await place.ledger.save_staff_token(StaffToken(f"west-{name}", name, Role.GATE, "", 1, 2))
+    for name in ("bala", "chitra"):
+        await place.ledger.revoke_staff_tokens(name, 5)
+    await place.ledger.revoke_guest("a guest", now_ms())
+    await place.master.command("HSET", keys.STAFF, "west-bala", "1", "west-unknown", "1")
+    monkeypatch.setattr(region_keys, "pause", AsyncMock())
+    await RegionKeys(place.ledger, place.master, place.locks, asyncio.Event()).compare("")
+    assert await place.master.command("HKEYS", keys.STAFF) == [b"west-asha"]
+    assert await place.master.command("HKEYS", keys.REVOKED_GUESTS) == [b"a guest"]
+    assert await place.master.command("GET", keys.DAMAGED) == b"4"

@@ -233,3 +233,18 @@ def test_of_two_live_holds_that_collide_the_one_that_is_paid_for_stays(held: str
     plan = plan_rebuild(ShowTruth([], [], [], []), OnMaster(1, 60_000, False, b"1", taken, records, owners, 0))
     assert plan.lost == [(hold_id(held), held)]
     assert plan.taken == {b"0": hold_id(confirming).encode()}
+
+
+@pytest.mark.parametrize("payment", ["", "paid"])
+def test_a_hold_for_which_the_ledger_has_an_order_or_a_payment_gets_its_record(payment: str) -> None:
+    """With a payment the refusal is final; without one, a later payment may take the seats."""
+    paid, empty = (
+        PaidHold(hold_id("a"), "asha", (0,), order="order", payment=payment),
+        OnMaster(1, 60_000, False, b"0", {}, {}, {}, 7),
+    )
+    plan = plan_rebuild(ShowTruth([], [], [paid], []), empty)
+    ((name, _place, (hold, record)),) = plan.steps[0]
+    assert (name, hold) == ("HSET", paid.hold.encode())
+    state, money = ("rejected", {"payment": "paid"}) if payment else ("lost", {})
+    head = {"owner": "asha", "seats": [0], "state": state, "expires_at": 7, "extensions": 0, "order": "order"}
+    assert orjson.loads(record) == head | money
