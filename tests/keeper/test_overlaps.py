@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from typing import Any
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import AsyncMock, Mock, call
 
 import orjson
 import pytest
 
-from realtime import keys
+from realtime import keys, limits
 from realtime.errors import SeatsTaken
+from realtime.keeper import archive
 from realtime.keeper.archive import Archiver
 from realtime.keeper.rebuild import Rebuilder
 from realtime.ledger import Ledger
@@ -183,3 +184,22 @@ async def test_shows_are_rebuilt_in_the_order_of_their_starts_and_failing_ones_d
     rebuilder._failed[late.id] = "an error"
     await rebuilder.turn(token)
     assert await rebuilder.is_rebuilt(token)
+
+
+async def test_a_turn_archives_page_after_page_and_removes_what_was_archived_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archive, "PAGE", 2)
+    monkeypatch.setattr(archive, "now_ms", lambda: 10**13)
+    ledger = Mock(
+        shows_over=AsyncMock(side_effect=[["a", "b"], ["c"]]),
+        archive_shows=AsyncMock(),
+        archived_of=AsyncMock(return_value=["old"]),
+    )
+    master = Mock(command=AsyncMock(return_value=[b"old", b"new"]), region="west")
+    locks = Mock(archive=AsyncMock(return_value=None), write=AsyncMock(return_value=1))
+    await Archiver(ledger, master, locks).turn()
+    assert ledger.shows_over.await_args_list == [call(10**13 - limits.ARCHIVE_AFTER_S * 1000, 2)] * 2
+    assert [each.args for each in ledger.archive_shows.await_args_list] == [(["a", "b"], 10**13), (["c"], 10**13)]
+    ledger.archived_of.assert_awaited_once_with(["old", "new"])
+    assert [each.args[0] for each in locks.archive.await_args_list] == ["a", "b"] * 2 + ["c"] * 2 + ["old"]

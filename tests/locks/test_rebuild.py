@@ -248,3 +248,21 @@ def test_a_hold_for_which_the_ledger_has_an_order_or_a_payment_gets_its_record(p
     state, money = ("rejected", {"payment": "paid"}) if payment else ("lost", {})
     head = {"owner": "asha", "seats": [0], "state": state, "expires_at": 7, "extensions": 0, "order": "order"}
     assert orjson.loads(record) == head | money
+
+
+def test_a_booking_that_only_the_master_has_keeps_the_seats_that_the_ledger_has_not_sold() -> None:
+    here = Sale(hold_id("here"), "bala", (1, 2, 9), "paid here")
+    master = OnMaster(4, 60_000, False, b"0220", {}, {here.hold.encode(): record_of(here)}, {}, 0)
+    ledgers = Sale(hold_id("ledgers"), "asha", (0, 1), "paid")
+    plan = plan_rebuild(ShowTruth([booked(ledgers)], [], [], []), master)
+    assert plan.unproved == [here.hold]
+    assert bytes(plan.seats) == b"2220"
+    taken = {0: ledgers.hold, 1: ledgers.hold, 2: here.hold}
+    assert plan.taken == {b"%d" % seat: hold.encode() for seat, hold in taken.items()}
+
+
+def test_a_booking_that_was_cancelled_after_the_ledger_was_read_stays_cancelled() -> None:
+    records = {SOLD.hold.encode(): record_of(SOLD, state="released", cancelled=True)}
+    master = OnMaster(4, 60_000, False, b"0000", {}, records, {}, 0)
+    plan = plan_rebuild(ShowTruth([booked(SOLD)], [], [], []), master)
+    assert (bytes(plan.seats), plan.taken, plan.steps) == (b"0000", {}, [])
