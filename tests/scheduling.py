@@ -12,10 +12,15 @@ from xdist.workermanage import WorkerController
 ROOT = Path(__file__).parent.parent
 
 
-class FewClusters(LoadScopeScheduling):  # type: ignore[misc]
-    """One of the processes takes the files that use the shared cluster first, the others take them last.
+CLUSTERS = 4
+"""How many processes may start a shared cluster, which has more than twenty processes, beside a browser."""
 
-    With its browser, a test of the pages keeps one of two cores busy; the other files mostly wait.
+
+class FewClusters(LoadScopeScheduling):  # type: ignore[misc]
+    """One of the processes takes the files that use the shared cluster first, a few take them last, the others never.
+
+    With its browser, a test of the pages keeps one of two cores busy; the other files mostly wait. More clusters than
+    ``CLUSTERS`` would keep slow cores so busy that their tests, which have time-outs, fail.
     """
 
     def _assign_work_unit(self, node: WorkerController) -> None:
@@ -24,6 +29,13 @@ class FewClusters(LoadScopeScheduling):  # type: ignore[misc]
         if scope is not None:
             self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        number = int(node.gateway.id.removeprefix("gw"))
+        if number >= CLUSTERS and not node.shutting_down and all(map(_uses_cluster, self.workqueue)):
+            node.shutdown()  # as every process when there is nothing left
+        else:
+            super()._reschedule(node)
 
 
 @cache
