@@ -73,8 +73,9 @@ async def damage(place: Place, key: str, kind: str, how: str) -> None:
     if how == "missing":
         await command("DEL", key)
     elif how == "another type":
-        await command("DEL", key)
-        await (command("SET", key, "a") if kind == "list" else command("RPUSH", key, "a"))
+        # At once, so that no keeper writes the key anew in between.
+        await (command("SET", "damaged", "a") if kind == "list" else command("RPUSH", "damaged", "a"))
+        await command("RENAME", "damaged", key)
     elif kind == "string":
         await command("SET", key, VALUES[how])
     elif kind == "hash":

@@ -346,14 +346,18 @@ async def test_a_frozen_master_that_wakes_up_sells_nothing_more(region: Cluster)
     frozen.signal(signal.SIGCONT)
     assert await role(region, old) == "master", "it still believes that it is the master"
     # A link that was there before the freeze: what it says is held is held on the master that is one now.
-    held = []
-    for n in range(60, 80):
-        hold_id = f"{show}.h{n:_<22}"
-        with contextlib.suppress(RegionUnavailable):
-            await locks.hold(hold_id, f"owner{n}", [n])
-            held.append(hold_id)
-        await asyncio.sleep(0.05)
-    assert held
+    held: list[str] = []
+
+    async def some_held() -> bool:
+        for n in range(60, 80):
+            hold_id = f"{show}.h{n:_<22}"
+            with contextlib.suppress(RegionUnavailable):
+                await locks.hold(hold_id, f"owner{n}", [n])
+                held.append(hold_id)
+            await asyncio.sleep(0.05)
+        return bool(held)
+
+    await until(some_held)
     here = LockMaster(known)
 
     async def state(hold_id: str) -> HoldState | None:
