@@ -9,7 +9,7 @@ SOURCES := realtime loadtest tests scripts setup.py
 CHECKS := lint types layers lua types-js lint-js test-js collect
 # A file of tests stays in one process, in the order of tests/conftest.py.
 # More processes than cores, because tests wait a lot.
-PARALLEL := --numprocesses 8 --dist loadscope --no-loadscope-reorder
+PARALLEL := --numprocesses 6 --dist loadscope --no-loadscope-reorder
 PACKAGES := chromium-headless-shell faketime gcc lua-check redis-server
 
 PAGES := $(filter-out static/built/%, $(shell find static -name '*.js' -o -name '*.css' -o -name '*.html'))
