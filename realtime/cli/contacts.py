@@ -1,4 +1,4 @@
-"""``contacts``: erases the contacts of a buyer who asks for it (docs/privacy.md)."""
+"""``contacts``: erases a buyer's contacts, at the buyer's request (docs/privacy.md)."""
 
 from __future__ import annotations
 

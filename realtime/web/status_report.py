@@ -72,11 +72,11 @@ class StatusReporter:
         Else a node whose clock is ahead would call the maps of all regions delayed.
         """
         before = now_ms()
-        command = self._master.command
-        time_reply, _ = await asyncio.gather(
-            command("TIME"), command("HSET", keys.NODES, self._name, orjson.dumps(self.report()))
+        master_time, _ = await asyncio.gather(
+            self._master.time_ms(),
+            self._master.command("HSET", keys.NODES, self._name, orjson.dumps(self.report())),
         )
-        offset_ms = connect.time_ms(time_reply) - (before + now_ms()) // 2
+        offset_ms = master_time - (before + now_ms()) // 2
         for feed in self._feeds.values():
             feed.clock_offset_ms = offset_ms
 

@@ -39,6 +39,11 @@ async def sold_show(place: Place) -> str:
     return (await place.locks.digest(SHOW))[0]
 
 
+def comparison_of(place: Place) -> Comparison:
+    rebuilder = Rebuilder(place.ledger, place.master, place.locks)
+    return Comparison(place.ledger, place.master, place.locks, rebuilder, asyncio.Event())
+
+
 async def test_a_show_that_is_damaged_deep_inside_is_rebuilt_and_no_other(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -94,9 +99,7 @@ async def test_a_booking_that_only_the_master_has_is_reported_once_and_stays(
     await place.master.command("HSET", TAKEN, 3, hold)
     await place.master.command("SETRANGE", SEATS, 3, "2")
     token = (await place.master.command("GET", keys.RECONCILED)).decode()
-    keeper = Comparison(
-        place.ledger, place.master, place.locks, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event()
-    )
+    keeper = comparison_of(place)
     digest = await place.locks.digest(SHOW)
     for _ in range(2):
         await place.master.command("DEL", keys.COMPARING)
@@ -121,9 +124,7 @@ async def test_what_a_later_look_does_not_see_was_a_change_in_progress(
 
     monkeypatch.setattr(comparison, "pause", settle)
     monkeypatch.setattr(comparison, "SHORTEST_PAUSE_MS", 60_000)
-    keeper = Comparison(
-        place.ledger, place.master, place.locks, Rebuilder(place.ledger, place.master, place.locks), asyncio.Event()
-    )
+    keeper = comparison_of(place)
     token = (await place.master.command("GET", keys.RECONCILED)).decode()
     await place.master.command("SETRANGE", SEATS, 1, "0")
     await place.master.command("DEL", keys.COMPARING)
@@ -148,9 +149,7 @@ async def test_what_each_look_sees_elsewhere_was_no_damage(place: Place, monkeyp
     monkeypatch.setattr(comparison, "pause", move)
     await place.master.command("SETRANGE", SEATS, 21, "2")
     await place.master.command("DEL", keys.COMPARING)
-    rebuilder = Rebuilder(place.ledger, place.master, place.locks)
-    keeper = Comparison(place.ledger, place.master, place.locks, rebuilder, asyncio.Event())
-    await keeper.turn((await place.master.command("GET", keys.RECONCILED)).decode())
+    await comparison_of(place).turn((await place.master.command("GET", keys.RECONCILED)).decode())
     assert pauses == 1
     assert (await place.locks.digest(SHOW))[0] == before
 

@@ -321,7 +321,7 @@ async def test_a_refund_that_the_gateway_has_made_and_the_ledger_lacks_is_record
     await desk.locks.hold(HOLD, OWNER, SEATS)
     order = await desk.order(HOLD, SEATS, 2 * PRICE)
     desk.gateway.pay(order, 2 * PRICE, PaymentState.CAPTURED)
-    await desk.gateway.refund("pay-1", 2 * PRICE, "a key of before")
+    await desk.gateway.refund("pay-1", 2 * PRICE, "an earlier key")
     await desk.check(order)
     refund = await desk.ledger.refund_of_payment("pay-1")
     assert refund is not None and (refund.amount, refund.reason) == (2 * PRICE, RefundReason.LOST)
